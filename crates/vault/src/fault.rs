@@ -1,0 +1,77 @@
+//! What can break in the vault, told without any content.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::error::Unspecified;
+use thiserror::Error;
+
+/// The vault could not do what was asked; names the operation only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the vault could not {0}")]
+pub struct VaultFault(pub(crate) &'static str);
+
+/// The key ring or the unseal key could not be made, read or written.
+#[derive(Debug, Error)]
+pub enum KeyFault {
+    /// A file could not be used.
+    #[error("cannot {doing} {}", path.display())]
+    File {
+        /// The operation, as a verb and its object.
+        doing: &'static str,
+        /// The file it was about.
+        path: PathBuf,
+        /// What was wrong with it.
+        #[source]
+        problem: FileProblem,
+    },
+    /// The cryptographic library refused to make or to take a key.
+    #[error("cannot make a {0}")]
+    Make(&'static str),
+    /// The unseal key is not 64 hexadecimal digits.
+    #[error("the unseal key is not 64 hexadecimal digits")]
+    UnsealKey,
+    /// The ring holds as many key versions as it may.
+    #[error("the key ring is full")]
+    Full,
+    /// Another thread failed while it made a key.
+    #[error("the key ring is unusable after an earlier failure")]
+    Poisoned,
+}
+
+/// What is wrong with a file that holds keys.
+#[derive(Debug, Error)]
+pub enum FileProblem {
+    /// The operating system said no.
+    #[error("the operating system refused")]
+    Io(#[from] io::Error),
+    /// Group or others may read or write it.
+    #[error("its mode allows group or others (chmod 600 is needed)")]
+    Exposed,
+    /// It belongs to another user.
+    #[error("it belongs to another user")]
+    Foreign,
+    /// It was altered, or sealed under another unseal key.
+    #[error("it was altered or sealed under another unseal key")]
+    Altered,
+    /// It was written by a newer release.
+    #[error("its format is newer than this program")]
+    Newer,
+    /// It is longer than such a file can be.
+    #[error("it is too long")]
+    TooLong,
+    /// Another process wrote it since it was read.
+    #[error("another process changed it")]
+    Changed,
+}
+
+impl KeyFault {
+    pub(crate) fn file(doing: &'static str, path: &Path, problem: impl Into<FileProblem>) -> Self {
+        Self::File { doing, path: path.to_owned(), problem: problem.into() }
+    }
+
+    /// Names the key that the cryptographic library refused.
+    pub(crate) fn make(what: &'static str) -> impl FnOnce(Unspecified) -> Self {
+        move |_| Self::Make(what)
+    }
+}

@@ -1,0 +1,276 @@
+//! Compact JWE (RFC 7516): reading its parts and opening it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
+use zeroize::Zeroizing;
+
+use crate::block::{Opening, PinBlock};
+use crate::fingerprint::sha256;
+use crate::jwk;
+use crate::keyring::KeyRing;
+use crate::pin::ClearPin;
+
+/// How far the stamp of a block may be from the real clock, in ms.
+pub const BLOCK_AGE_MAX_MS: i64 = 5 * 60 * 1000;
+
+pub(crate) const ECDH_ES: &str = "ECDH-ES";
+pub(crate) const RSA_OAEP_256: &str = "RSA-OAEP-256";
+pub(crate) const A256GCM: &str = "A256GCM";
+pub(crate) const CONTENT_KEY_LEN: usize = 32;
+pub(crate) const TAG_LEN: usize = 16;
+
+/// Whether the text has the five parts of a compact JWE.
+pub(crate) fn is_compact(text: &str) -> bool {
+    text.bytes().filter(|byte| *byte == b'.').count() == 4
+}
+
+/// Whether the header asks for RSA, and there is something to decrypt.
+pub(crate) fn claims_rsa(text: &str) -> bool {
+    let Some(parts) = Parts::split(text).filter(|parts| !parts.key.is_empty()) else {
+        return false;
+    };
+    let Some(header) = bytes_of(parts.header) else {
+        return false;
+    };
+    object::<Header<'_>>(&header).is_some_and(|header| header.alg == RSA_OAEP_256)
+}
+
+/// Opens a block that was made for this use and transaction, just now.
+pub(crate) fn open(ring: &KeyRing, text: &str, opening: &Opening<'_>) -> Option<ClearPin> {
+    let parts = Parts::split(text)?;
+    let header = bytes_of(parts.header)?;
+    let header: Header<'_> = object(&header)?;
+    if header.enc != A256GCM || header.crit.0 || header.zip.0 {
+        return None;
+    }
+    let key = content_key(ring, &header, parts.key)?;
+    let plain = parts.decrypt(&key)?;
+    let claims: Claims<'_> = object(plain.bytes())?;
+    let meant = claims.sub == opening.pin_use.as_str() && claims.txn == opening.txn;
+    let age_ms = opening.real_now_ms.abs_diff(claims.iat);
+    if !meant || age_ms > BLOCK_AGE_MAX_MS.unsigned_abs() {
+        return None;
+    }
+    ClearPin::parse(claims.pin.text()?.as_bytes())
+}
+
+/// The five encoded parts (RFC 7516, 7.1).
+struct Parts<'a> {
+    header: &'a str,
+    key: &'a str,
+    iv: &'a str,
+    ciphertext: &'a str,
+    tag: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn split(text: &'a str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let split = Self {
+            header: parts.next()?,
+            key: parts.next()?,
+            iv: parts.next()?,
+            ciphertext: parts.next()?,
+            tag: parts.next()?,
+        };
+        parts.next().is_none().then_some(split)
+    }
+
+    fn decrypt(&self, key: &[u8; CONTENT_KEY_LEN]) -> Option<Plain> {
+        let iv = jwk::decode(self.iv)?;
+        let tag: [u8; TAG_LEN] = jwk::decode(self.tag)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.ciphertext.len() + TAG_LEN));
+        URL_SAFE_NO_PAD.decode_vec(self.ciphertext, &mut bytes).ok()?;
+        bytes.extend_from_slice(&tag);
+        let key = UnboundKey::new(&AES_256_GCM, key).ok()?;
+        let len = LessSafeKey::new(key)
+            .open_in_place(Nonce::assume_unique_for_key(iv), Aad::from(self.header), &mut bytes)
+            .ok()?
+            .len();
+        Some(Plain { bytes, len })
+    }
+}
+
+/// The decrypted payload, wiped when it goes.
+struct Plain {
+    bytes: Zeroizing<Vec<u8>>,
+    len: usize,
+}
+
+impl Plain {
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// The members that matter; others are ignored (RFC 7516, 4).
+#[derive(Deserialize)]
+struct Header<'a> {
+    #[serde(borrow)]
+    alg: Cow<'a, str>,
+    #[serde(borrow)]
+    enc: Cow<'a, str>,
+    #[serde(borrow)]
+    kid: Cow<'a, str>,
+    #[serde(borrow, default)]
+    epk: Option<EphemeralKey<'a>>,
+    #[serde(borrow, default)]
+    apu: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    apv: Option<Cow<'a, str>>,
+    #[serde(default)]
+    crit: Present,
+    #[serde(default)]
+    zip: Present,
+}
+
+#[derive(Deserialize)]
+struct EphemeralKey<'a> {
+    #[serde(borrow)]
+    kty: Cow<'a, str>,
+    #[serde(borrow)]
+    crv: Cow<'a, str>,
+    #[serde(borrow)]
+    x: Cow<'a, str>,
+    #[serde(borrow)]
+    y: Cow<'a, str>,
+}
+
+/// Whether a member is there at all, even as `null`.
+#[derive(Default)]
+struct Present(bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims<'a> {
+    pin: PinBlock,
+    #[serde(borrow)]
+    sub: Cow<'a, str>,
+    #[serde(borrow)]
+    txn: Cow<'a, str>,
+    iat: i64,
+}
+
+fn content_key(
+    ring: &KeyRing,
+    header: &Header<'_>,
+    encrypted: &str,
+) -> Option<Zeroizing<[u8; CONTENT_KEY_LEN]>> {
+    match &*header.alg {
+        ECDH_ES if encrypted.is_empty() => {
+            let secret = ring.ec(&header.kid)?.agree(&header.epk.as_ref()?.point()?)?;
+            let apu = bytes_of(header.apu.as_deref().unwrap_or_default())?;
+            let apv = bytes_of(header.apv.as_deref().unwrap_or_default())?;
+            concat_kdf(&secret, A256GCM, [&apu, &apv], 256)
+        }
+        RSA_OAEP_256 if !encrypted.is_empty() => {
+            let private = ring.rsa_of(&header.kid)?;
+            let encrypted = bytes_of(encrypted)?;
+            // A random key takes over when OAEP fails, so that the failure
+            // shows where every other one does (RFC 7516, 11.5).
+            let mut fallback = Zeroizing::new([0; CONTENT_KEY_LEN]);
+            rand::fill(&mut *fallback).ok()?;
+            Some(private.decrypt(&encrypted).unwrap_or(fallback))
+        }
+        _ => None,
+    }
+}
+
+impl EphemeralKey<'_> {
+    fn point(&self) -> Option<[u8; 65]> {
+        if self.kty != "EC" || self.crv != "P-256" {
+            return None;
+        }
+        jwk::point_of(&self.x, &self.y)
+    }
+}
+
+/// The single round of the Concat KDF (SP 800-56A 5.8.1, RFC 7518 4.6.2).
+///
+/// `bits` is at most 256; a shorter key is the beginning of the result.
+pub(crate) fn concat_kdf(
+    secret: &[u8; 32],
+    algorithm: &str,
+    [apu, apv]: [&[u8]; 2],
+    bits: u32,
+) -> Option<Zeroizing<[u8; CONTENT_KEY_LEN]>> {
+    let len_of = |bytes: &[u8]| u32::try_from(bytes.len()).map(u32::to_be_bytes).ok();
+    let round = 1_u32.to_be_bytes();
+    Some(Zeroizing::new(sha256(&[
+        &round,
+        secret,
+        &len_of(algorithm.as_bytes())?,
+        algorithm.as_bytes(),
+        &len_of(apu)?,
+        apu,
+        &len_of(apv)?,
+        apv,
+        &bits.to_be_bytes(),
+    ])))
+}
+
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Reads one JSON object; an array in its place is refused.
+fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    let opens = bytes.trim_ascii_start().first() == Some(&b'{');
+    let text = std::str::from_utf8(bytes).ok().filter(|_| opens)?;
+    serde_json::from_str(text).ok()
+}
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plain(****)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7518, appendix C: Z, the parties, and the derived A128GCM key.
+    #[test]
+    fn concat_kdf_is_that_of_rfc_7518_appendix_c() {
+        let secret = [
+            158, 86, 217, 29, 129, 113, 53, 211, 114, 131, 66, 131, 191, 132, 38, 156, 251, 49,
+            110, 163, 218, 128, 106, 72, 246, 218, 167, 121, 140, 254, 144, 196,
+        ];
+        let key = concat_kdf(&secret, "A128GCM", [b"Alice", b"Bob"], 128).unwrap();
+        let expected = [86, 170, 141, 234, 248, 35, 109, 32, 92, 34, 40, 205, 113, 167, 16, 26];
+        assert_eq!(key[..16], expected);
+        assert_eq!(URL_SAFE_NO_PAD.encode(&key[..16]), "VqqN6vgjbSBcIijNcacQGg");
+    }
+
+    #[track_caller]
+    fn check_rsa(header: &str, key: &str, expected: bool) {
+        let text = format!("{}.{key}.c.d.e", URL_SAFE_NO_PAD.encode(header));
+        assert_eq!(claims_rsa(&text), expected);
+    }
+
+    #[test]
+    fn only_an_rsa_header_with_a_key_claims_rsa() {
+        let rsa = r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"k"}"#;
+        check_rsa(rsa, "b", true);
+        check_rsa(rsa, "", false);
+        check_rsa(&rsa.replace("RSA-OAEP-256", "ECDH-ES"), "b", false);
+        check_rsa(&rsa.replace("RSA-OAEP-256", "RSA1_5"), "b", false);
+        check_rsa(r#"["RSA-OAEP-256","A256GCM","k"]"#, "b", false);
+        check_rsa("", "b", false);
+        assert!(!claims_rsa("%%.b.c.d.e"));
+        assert!(!claims_rsa("RSA-OAEP-256"));
+    }
+}

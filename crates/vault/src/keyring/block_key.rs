@@ -1,0 +1,171 @@
+//! The private keys that open PIN blocks, and their public halves.
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{
+    KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey,
+    PublicKeyComponents,
+};
+use zeroize::Zeroizing;
+
+use super::contents::{Raw, RsaParts};
+use crate::fault::KeyFault;
+use crate::jwk::Jwk;
+
+/// 65537, big-endian.
+const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+
+const RSA_MODULUS_LEN: usize = 256;
+
+/// Where the modulus begins in the `SubjectPublicKeyInfo` (RFC 8017, A.1.1) of
+/// a 2048-bit key: behind two headers and the zero that makes it positive.
+const RSA_MODULUS_AT: usize = 33;
+
+/// A P-256 key for direct key agreement.
+pub(crate) struct EcKey {
+    private: PrivateKey,
+    jwk: Jwk,
+}
+
+impl EcKey {
+    /// Makes the private scalar of a new key.
+    pub(super) fn fresh() -> Result<Raw, KeyFault> {
+        let private =
+            PrivateKey::generate(&ECDH_P256).map_err(KeyFault::make("P-256 block key"))?;
+        let scalar: EcPrivateKeyBin<'_> =
+            private.as_be_bytes().map_err(KeyFault::make("P-256 block key"))?;
+        Ok(Raw::of(scalar.as_ref()))
+    }
+
+    pub(super) fn of(scalar: &[u8]) -> Result<Self, KeyFault> {
+        const FAULT: KeyFault = KeyFault::Make("P-256 block key");
+        let private = PrivateKey::from_private_key(&ECDH_P256, scalar).map_err(|_| FAULT)?;
+        let public = private.compute_public_key().map_err(|_| FAULT)?;
+        let jwk = Jwk::of_point(public.as_ref().as_array().ok_or(FAULT)?);
+        Ok(Self { private, jwk })
+    }
+
+    /// The shared secret with an ephemeral point, which is checked first.
+    pub(crate) fn agree(&self, point: &[u8; 65]) -> Option<Zeroizing<[u8; 32]>> {
+        let peer = UnparsedPublicKey::new(&ECDH_P256, point);
+        agree(&self.private, peer, (), |secret| {
+            secret.as_array().copied().map(Zeroizing::new).ok_or(())
+        })
+        .ok()
+    }
+
+    pub(super) fn is(&self, kid: &str) -> bool {
+        self.jwk.kid.as_deref() == Some(kid)
+    }
+
+    pub(super) fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+}
+
+/// An RSA-2048 key; the private half is parsed at its first use.
+pub(crate) struct RsaKey {
+    version: u32,
+    pkcs8: Zeroizing<Vec<u8>>,
+    parsed: OnceLock<Option<OaepPrivateDecryptingKey>>,
+    jwk: Jwk,
+}
+
+impl RsaKey {
+    /// Makes a new key; takes about 100 ms.
+    pub(super) fn fresh(version: u32) -> Result<RsaParts, KeyFault> {
+        const WHAT: &str = "RSA block key";
+        let private =
+            PrivateDecryptingKey::generate(KeySize::Rsa2048).map_err(KeyFault::make(WHAT))?;
+        let pkcs8: Pkcs8V1Der<'_> = private.as_der().map_err(KeyFault::make(WHAT))?;
+        let spki: PublicKeyX509Der<'_> =
+            private.public_key().as_der().map_err(KeyFault::make(WHAT))?;
+        let modulus = modulus_of(spki.as_ref()).ok_or(KeyFault::Make(WHAT))?;
+        Ok(RsaParts { version, pkcs8: Raw::of(pkcs8.as_ref()), modulus: Raw::of(modulus) })
+    }
+
+    pub(super) fn of(parts: &RsaParts) -> Self {
+        Self {
+            version: parts.version,
+            pkcs8: Zeroizing::new(parts.pkcs8.bytes().to_vec()),
+            parsed: OnceLock::new(),
+            jwk: Jwk::of_modulus(parts.modulus.bytes(), &RSA_EXPONENT),
+        }
+    }
+
+    /// RSA-OAEP with SHA-256 and MGF1-SHA-256 (RFC 8017, 7.1.2).
+    pub(crate) fn decrypt(&self, encrypted: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+        let private = self.parsed.get_or_init(|| parse(&self.pkcs8)).as_ref()?;
+        let mut buffer = Zeroizing::new([0; RSA_MODULUS_LEN]);
+        let plain = private.decrypt(&OAEP_SHA256_MGF1SHA256, encrypted, &mut *buffer, None).ok()?;
+        plain.as_array().copied().map(Zeroizing::new)
+    }
+
+    pub(super) fn is(&self, kid: &str) -> bool {
+        self.jwk.kid.as_deref() == Some(kid)
+    }
+
+    pub(super) fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    pub(super) fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+fn parse(pkcs8: &[u8]) -> Option<OaepPrivateDecryptingKey> {
+    let private = PrivateDecryptingKey::from_pkcs8(pkcs8).ok()?;
+    OaepPrivateDecryptingKey::new(private).ok()
+}
+
+/// Cuts the modulus out and proves the cut by encoding the key again.
+fn modulus_of(spki: &[u8]) -> Option<&[u8]> {
+    let modulus = spki.get(RSA_MODULUS_AT..)?.get(..RSA_MODULUS_LEN)?;
+    let again = PublicKeyComponents { n: modulus, e: &RSA_EXPONENT[..] };
+    let again: PublicKeyX509Der<'_> = again.as_der().ok()?;
+    (again.as_ref() == spki).then_some(modulus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwk;
+
+    /// RFC 7518, appendix C: Bob's key, Alice's ephemeral key, and Z.
+    #[test]
+    fn agreement_is_that_of_rfc_7518_appendix_c() {
+        let scalar: [u8; 32] = jwk::decode("VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw").unwrap();
+        let bob = EcKey::of(&scalar).unwrap();
+        let x = "weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ";
+        assert_eq!(bob.jwk().x.as_deref(), Some(x));
+        let alice = jwk::point_of(
+            "gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0",
+            "SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps",
+        );
+        let secret = bob.agree(&alice.unwrap()).unwrap();
+        let expected: [u8; 32] =
+            jwk::decode("nlbZHYFxNdNyg0KDv4QmnPsxbqPagGpI9tqneYz-kMQ").unwrap();
+        assert_eq!(*secret, expected);
+    }
+
+    #[test]
+    fn a_point_off_the_curve_is_refused() {
+        let key = EcKey::of(EcKey::fresh().unwrap().bytes()).unwrap();
+        let mut point = [1; 65];
+        point[0] = 4;
+        assert!(key.agree(&point).is_none());
+        assert!(key.agree(&[0; 65]).is_none());
+    }
+
+    #[test]
+    fn an_rsa_key_that_was_stored_decrypts_nothing_strange() {
+        let key = RsaKey::of(&RsaKey::fresh(1).unwrap());
+        assert!(key.decrypt(&[]).is_none());
+        assert!(key.decrypt(&[0; RSA_MODULUS_LEN]).is_none());
+        assert!(key.decrypt(&[255; RSA_MODULUS_LEN]).is_none());
+        assert!(key.decrypt(&[1; RSA_MODULUS_LEN + 1]).is_none());
+    }
+}

@@ -1,0 +1,201 @@
+//! The vault: everything that can be asked about a PIN.
+
+use std::fmt;
+
+use aws_lc_rs::rand;
+use zeroize::Zeroizing;
+
+use crate::block::{BlockMark, Opening, PinBlock, Transit, Unreadable};
+use crate::fault::{KeyFault, VaultFault};
+use crate::fingerprint::Fingerprinter;
+use crate::jwe;
+use crate::jwk::JwkSet;
+use crate::keyring::KeyRing;
+use crate::mac::Mac;
+use crate::message::{MessageNonce, Outgoing, Sealed};
+use crate::otp::{IssuedOtp, PLACEHOLDER, six_digits};
+use crate::pin::ClearPin;
+use crate::policy::{Policy, RECENT_MAX, Weakness};
+use crate::verifier::Verifier;
+
+const FINGERPRINT_LABEL: &[u8] = b"kunji command fingerprint";
+
+/// Opens, judges and compares PINs; may be shared between threads.
+pub struct Vault {
+    ring: KeyRing,
+}
+
+impl Vault {
+    /// A vault over these keys.
+    #[must_use]
+    pub fn new(ring: KeyRing) -> Self {
+        Self { ring }
+    }
+
+    /// Opens a block that was made for exactly this use and transaction.
+    ///
+    /// A compact JWE must be fresh within 5 minutes; any other text is taken as
+    /// the PIN itself where clear transit is allowed.
+    ///
+    /// # Errors
+    /// The same for every cause.
+    pub fn open(&self, block: &PinBlock, opening: &Opening<'_>) -> Result<ClearPin, Unreadable> {
+        let text = block.text().ok_or(Unreadable)?;
+        if jwe::is_compact(text) {
+            return jwe::open(&self.ring, text, opening).ok_or(Unreadable);
+        }
+        match opening.transit {
+            Transit::ClearAllowed => ClearPin::parse(text.as_bytes()).ok_or(Unreadable),
+            Transit::SealedOnly => Err(Unreadable),
+        }
+    }
+
+    /// Whether the PIN is the one of the verifier, for this owner.
+    ///
+    /// # Errors
+    /// When the verifier names a key version that the ring does not hold.
+    pub fn matches(
+        &self,
+        owner: &str,
+        pin: &ClearPin,
+        verifier: &Verifier,
+    ) -> Result<bool, VaultFault> {
+        let keys = self
+            .ring
+            .version(verifier.key_version())
+            .ok_or(VaultFault("find the key version of a verifier"))?;
+        Ok(verifier.accepts(&keys.pin, owner, pin))
+    }
+
+    /// Judges a new PIN; gives its verifier, or the first rule it breaks.
+    ///
+    /// `recent` begins with the current PIN; its first three are compared.
+    ///
+    /// # Errors
+    /// When a recent verifier cannot be read or randomness fails.
+    pub fn judge(
+        &self,
+        owner: &str,
+        pin: &ClearPin,
+        policy: &Policy,
+        recent: &[Verifier],
+    ) -> Result<Result<Verifier, Weakness>, VaultFault> {
+        if let Some(weakness) = policy.weakness(pin) {
+            return Ok(Err(weakness));
+        }
+        // All are compared, so the time does not tell which one matched.
+        let mut known = false;
+        for verifier in recent.iter().take(RECENT_MAX) {
+            known |= self.matches(owner, pin, verifier)?;
+        }
+        if known {
+            return Ok(Err(Weakness::Recent));
+        }
+        self.enroll(owner, pin).map(Ok)
+    }
+
+    /// Makes a verifier without judging the PIN: for seeds only.
+    ///
+    /// # Errors
+    /// When randomness fails.
+    pub fn enroll(&self, owner: &str, pin: &ClearPin) -> Result<Verifier, VaultFault> {
+        let newest = self.ring.newest();
+        let salt = self.random()?;
+        Ok(Verifier::make((newest.version, &newest.pin), salt, owner, pin))
+    }
+
+    /// Makes a one-time password of 6 digits and seals the message with it.
+    ///
+    /// `wording` holds `{otp}` where the digits go; `aad` binds the message.
+    ///
+    /// # Errors
+    /// When the wording has no place for the digits, or randomness fails.
+    pub fn issue_otp(
+        &self,
+        owner: &str,
+        aad: &str,
+        wording: &str,
+    ) -> Result<IssuedOtp, VaultFault> {
+        const FAULT: VaultFault = VaultFault("issue a one-time password");
+        let (before, after) = wording.split_once(PLACEHOLDER).ok_or(FAULT)?;
+        let digits = Zeroizing::new(six_digits(|| self.random().map(u32::from_be_bytes))?);
+        let otp = std::str::from_utf8(&*digits).map_err(|_| FAULT)?;
+        let pin = ClearPin::parse(&*digits).ok_or(FAULT)?;
+        let message = Outgoing { text: [before, otp, after].concat(), otp: Some(otp.to_owned()) };
+        Ok(IssuedOtp { verifier: self.enroll(owner, &pin)?, message: self.seal(aad, &message)? })
+    }
+
+    /// Seals a message that holds no one-time password.
+    ///
+    /// # Errors
+    /// When randomness or the cipher fails.
+    pub fn seal_message(&self, aad: &str, text: &str) -> Result<Sealed, VaultFault> {
+        let message = Outgoing { text: text.to_owned(), otp: None };
+        self.seal(aad, &message)
+    }
+
+    /// Opens a message that was sealed with the same `aad`.
+    ///
+    /// # Errors
+    /// When it was altered, moved, or sealed under an unknown key.
+    pub fn open_message(&self, aad: &str, sealed: &Sealed) -> Result<Outgoing, VaultFault> {
+        let keys = self
+            .ring
+            .version(sealed.key_version())
+            .ok_or(VaultFault("find the key version of a message"))?;
+        sealed.open(&keys.data, aad).ok_or(VaultFault("open a message"))
+    }
+
+    /// The name of a block for single use; `None` when it is not a JWE.
+    #[must_use]
+    pub fn mark(&self, block: &PinBlock) -> Option<BlockMark> {
+        block.mark()
+    }
+
+    /// Begins the fingerprint of a command; the same before and after rotation.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprinter {
+        Fingerprinter::new(Mac::new(self.ring.fingerprint(), FINGERPRINT_LABEL))
+    }
+
+    /// Makes and keeps the RSA-2048 key if it is missing; takes about 100 ms.
+    ///
+    /// Calling it again does nothing; concurrent callers wait.
+    ///
+    /// # Errors
+    /// When the key cannot be made or the key file cannot be replaced.
+    pub fn ready_rsa(&self) -> Result<(), KeyFault> {
+        self.ring.ready_rsa()
+    }
+
+    /// The public keys as a JWK set (RFC 7517), newest first.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        let set = JwkSet { keys: self.ring.public() };
+        // Writing strings and a list to memory cannot fail.
+        serde_json::to_string(&set).unwrap_or_default()
+    }
+
+    /// Random bytes from the library's generator (SP 800-90A).
+    ///
+    /// # Errors
+    /// When the generator fails.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], VaultFault> {
+        let mut bytes = [0; N];
+        rand::fill(&mut bytes).map_err(|_| VaultFault("draw random bytes"))?;
+        Ok(bytes)
+    }
+
+    fn seal(&self, aad: &str, message: &Outgoing) -> Result<Sealed, VaultFault> {
+        let newest = self.ring.newest();
+        let nonce = MessageNonce { key: self.random()?, gcm: self.random()? };
+        Sealed::seal((newest.version, &newest.data), nonce, aad, message)
+            .ok_or(VaultFault("seal a message"))
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(****)")
+    }
+}

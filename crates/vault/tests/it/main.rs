@@ -1,0 +1,14 @@
+//! What the vault promises to the other crates, tried from outside.
+
+#[cfg(test)]
+mod blocks;
+#[cfg(test)]
+mod key_file;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod pins;
+#[cfg(test)]
+mod secrecy;
+#[cfg(test)]
+mod tokens;
