@@ -1,0 +1,241 @@
+//! The audit: one event for each request, chained by hash for each subject.
+
+use kunji_vault::sha256;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Caller, CredentialId, CredentialKind, IdError, TxnId};
+use crate::time::Millis;
+
+/// What a chain of events is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Subject {
+    /// One credential.
+    Credential(CredentialId),
+    /// Requests of one caller that name no credential we have.
+    Stranger(Caller),
+    /// The service itself: starts, key use, resets.
+    Service,
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Credential(id) => write!(f, "{id}"),
+            Self::Stranger(caller) => write!(f, "stranger/{caller}"),
+            Self::Service => f.write_str("service"),
+        }
+    }
+}
+
+impl Subject {
+    /// Reads a subject as it is printed.
+    ///
+    /// # Errors
+    /// `IdError` when it is none.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        match text.split_once('/') {
+            None if text == "service" => Ok(Self::Service),
+            None => Err(IdError),
+            Some(("stranger", caller)) => Ok(Self::Stranger(Caller::parse(caller)?)),
+            Some((kind, name)) => {
+                let kind = CredentialKind::parse(kind)?;
+                Ok(Self::Credential(CredentialId::parse(kind, name)?))
+            }
+        }
+    }
+}
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// The process started over this store, with these keys.
+    Started,
+    /// A credential came into being.
+    Created,
+    /// A PIN was compared.
+    Verify,
+    /// A PIN was to be changed by who knows the old one.
+    Change,
+    /// A PIN was to be set after card and OTP.
+    Set,
+    /// A PIN was to be reset by the card program.
+    Reset,
+    /// An OTP was asked for.
+    OtpRequest,
+    /// A cardholder was to be verified.
+    VerifyHolder,
+    /// A card was looked at.
+    Inquire,
+    /// A card was to be blocked.
+    Block,
+    /// A block was to be lifted.
+    Unblock,
+    /// An operator cleared the try counter.
+    ClearTries,
+}
+
+impl Action {
+    /// The action as it stands in exports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Created => "created",
+            Self::Verify => "verify",
+            Self::Change => "change",
+            Self::Set => "set",
+            Self::Reset => "reset",
+            Self::OtpRequest => "otp_request",
+            Self::VerifyHolder => "verify_holder",
+            Self::Inquire => "inquire",
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::ClearTries => "clear_tries",
+        }
+    }
+}
+
+/// One event. Holds nothing derived from a PIN; a policy rule's name at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What it is about.
+    pub subject: Subject,
+    /// Its place in the subject's chain, from 1.
+    pub seq: u64,
+    /// When, by the clock that the timers read.
+    pub at: Millis,
+    /// Who asked.
+    pub caller: Caller,
+    /// The caller's request id.
+    pub txn: Option<TxnId>,
+    /// What was tried.
+    pub action: Action,
+    /// `done`, `replayed` or the refusal's name.
+    pub verdict: String,
+    /// A closed set of details: the policy rule, the block's kind, an operator's reason.
+    pub detail: Option<String>,
+}
+
+/// An event that is none, or cannot be put into bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit event is not well formed")]
+pub struct EventError(#[source] postcard::Error);
+
+impl Event {
+    /// The bytes that go into the chain's hash and into the store.
+    ///
+    /// # Errors
+    /// `EventError` when the event cannot be encoded.
+    pub fn encode(&self) -> Result<Vec<u8>, EventError> {
+        postcard::to_stdvec(self).map_err(EventError)
+    }
+
+    /// Reads an event back, with the suspicion that any stored row deserves.
+    ///
+    /// # Errors
+    /// `EventError` when the bytes are no event, or more than one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
+        match postcard::take_from_bytes(bytes).map_err(EventError)? {
+            (event, []) => Ok(event),
+            (_, _) => Err(EventError(postcard::Error::DeserializeBadEncoding)),
+        }
+    }
+}
+
+/// The end of a chain; `seq` 0 and zeroes before its first event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Head {
+    /// How many events the chain has.
+    pub seq: u64,
+    /// SHA-256 over the head before and the encoded event.
+    pub hash: [u8; 32],
+}
+
+impl Head {
+    /// The head after an event whose encoded bytes these are.
+    #[must_use]
+    pub fn after(&self, encoded: &[u8]) -> Self {
+        let hash = sha256(&[&self.hash, encoded]);
+        Self { seq: self.seq.saturating_add(1), hash }
+    }
+}
+
+/// Where a chain stops being one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainBreak {
+    /// An event is missing, doubled or out of place.
+    #[error("event {expected} is missing or out of place")]
+    Gap {
+        /// The number that should have come.
+        expected: u64,
+    },
+    /// A stored event is none.
+    #[error("event {expected} cannot be read")]
+    Unreadable {
+        /// The number that should have come.
+        expected: u64,
+    },
+    /// An event names another subject than its chain.
+    #[error("event {seq} belongs to another chain")]
+    Stray {
+        /// Its number.
+        seq: u64,
+    },
+    /// The last event is not the one that the record names.
+    #[error("the chain ends at {found} but the record says {expected}")]
+    Head {
+        /// What the record says.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// The hashes differ: something in the chain was altered.
+    #[error("the chain's hash does not match its record")]
+    Hash,
+}
+
+/// Checks one whole chain, event after event.
+#[derive(Debug)]
+pub struct ChainCheck {
+    subject: Subject,
+    head: Head,
+}
+
+impl ChainCheck {
+    /// Starts before the first event of a subject.
+    #[must_use]
+    pub fn start(subject: Subject) -> Self {
+        Self { subject, head: Head::default() }
+    }
+
+    /// Takes the next event as it was stored, and says what it is.
+    ///
+    /// # Errors
+    /// `ChainBreak` when it is not the next one of this chain.
+    pub fn take(&mut self, encoded: &[u8]) -> Result<Event, ChainBreak> {
+        let expected = self.head.seq.saturating_add(1);
+        let event = Event::decode(encoded).map_err(|_| ChainBreak::Unreadable { expected })?;
+        if event.seq != expected {
+            return Err(ChainBreak::Gap { expected });
+        }
+        if event.subject != self.subject {
+            return Err(ChainBreak::Stray { seq: event.seq });
+        }
+        self.head = self.head.after(encoded);
+        Ok(event)
+    }
+
+    /// Compares the end with what the record says.
+    ///
+    /// # Errors
+    /// `ChainBreak` when events were cut off or altered.
+    pub fn finish(self, recorded: &Head) -> Result<(), ChainBreak> {
+        if self.head.seq != recorded.seq {
+            return Err(ChainBreak::Head { expected: recorded.seq, found: self.head.seq });
+        }
+        match self.head.hash == recorded.hash {
+            true => Ok(()),
+            false => Err(ChainBreak::Hash),
+        }
+    }
+}

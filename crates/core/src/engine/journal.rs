@@ -1,0 +1,54 @@
+//! What one request leaves behind: the record, the event that led to it, and the rest.
+
+use crate::audit::{Action, Event, EventError, Subject};
+use crate::credential::{Credential, Message};
+use crate::ids::{Caller, TxnId};
+use crate::store::{Commit, Record};
+use crate::time::Millis;
+
+/// One line of the audit, before it has its place in a chain.
+pub(super) struct Entry {
+    pub(super) at: Millis,
+    pub(super) caller: Caller,
+    pub(super) txn: Option<TxnId>,
+    pub(super) action: Action,
+    pub(super) verdict: &'static str,
+    pub(super) detail: Option<String>,
+}
+
+/// Appends the entry to the subject's chain and puts the changed credential in place.
+pub(super) fn commit(
+    subject: Subject,
+    before: Record,
+    next: Option<Credential>,
+    entry: Entry,
+    messages: Vec<Message>,
+) -> Result<Commit, EventError> {
+    let expected = before.head.seq;
+    let event = Event {
+        subject: subject.clone(),
+        seq: expected.saturating_add(1),
+        at: entry.at,
+        caller: entry.caller,
+        txn: entry.txn,
+        action: entry.action,
+        verdict: entry.verdict.to_owned(),
+        detail: entry.detail,
+    };
+    let encoded = event.encode()?;
+    let head = before.head.after(&encoded);
+    let index = match (&before.credential, &next) {
+        (None, Some(created)) => created.index_keys(),
+        (None, None) | (Some(_), _) => Vec::new(),
+    };
+    Ok(Commit {
+        subject,
+        expected,
+        record: Record { head, credential: next.or(before.credential) },
+        encoded,
+        receipt: None,
+        spent: Vec::new(),
+        messages,
+        index,
+    })
+}

@@ -1,0 +1,185 @@
+//! The names of things: parsed once at the edge, never wrong afterwards.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest credential, customer or caller name in bytes.
+pub const NAME_LEN_MAX: usize = 64;
+/// Longest request id that any caller may choose, in bytes.
+pub const TXN_LEN_MAX: usize = 100;
+/// Longest VPA in bytes (NPCI allows 50 before the handle).
+pub const VPA_LEN_MAX: usize = 100;
+
+/// A name that cannot be one; says neither which nor what stood there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name is not well formed")]
+pub struct IdError;
+
+fn plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@' | b':')
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $len_max:expr, $allowed:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads the name.
+            ///
+            /// # Errors
+            /// `IdError` when it is empty, too long or holds a character outside its alphabet.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                let fits = !text.is_empty() && text.len() <= $len_max;
+                match fits && text.bytes().all($allowed) {
+                    true => Ok(Self(text.to_owned())),
+                    false => Err(IdError),
+                }
+            }
+
+            /// The name as it was read.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    };
+}
+
+name!(
+    /// A bank's or a card program's customer: 1 to 64 of letters, digits and `._-@:`.
+    CustomerId, NAME_LEN_MAX, plain
+);
+name!(
+    /// Who asks: a dialect and, where it names one, its client (`prepaid:2000`).
+    Caller, NAME_LEN_MAX, plain
+);
+name!(
+    /// A request id chosen by a caller: 1 to 100 printable ASCII characters.
+    TxnId, TXN_LEN_MAX, |byte: u8| byte.is_ascii_graphic()
+);
+name!(
+    /// A virtual payment address: `user@handle`, kept as the customer wrote it.
+    Vpa, VPA_LEN_MAX, plain
+);
+name!(
+    /// A mobile number with its country code: digits only.
+    Mobile, 15, |byte: u8| byte.is_ascii_digit()
+);
+name!(
+    /// The last four or six digits that are printed on a card.
+    CardTail, 6, |byte: u8| byte.is_ascii_digit()
+);
+
+/// What a PIN belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CredentialKind {
+    /// A bank account with an MPIN.
+    Account,
+    /// A prepaid card with a card PIN.
+    Card,
+}
+
+impl CredentialKind {
+    /// The kind as it stands in paths and keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Card => "card",
+        }
+    }
+
+    /// Reads `account` or `card`.
+    ///
+    /// # Errors
+    /// `IdError` for anything else.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        match text {
+            "account" => Ok(Self::Account),
+            "card" => Ok(Self::Card),
+            _ => Err(IdError),
+        }
+    }
+}
+
+/// One credential: an account reference or a card's URN.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CredentialId {
+    kind: CredentialKind,
+    name: CustomerId,
+}
+
+impl CredentialId {
+    /// Reads the id of a credential of one kind.
+    ///
+    /// # Errors
+    /// `IdError` when the name is not 1 to 64 of letters, digits and `._-@:`.
+    pub fn parse(kind: CredentialKind, name: &str) -> Result<Self, IdError> {
+        Ok(Self { kind, name: CustomerId::parse(name)? })
+    }
+
+    /// Whether it is an account or a card.
+    #[must_use]
+    pub fn kind(&self) -> CredentialKind {
+        self.kind
+    }
+
+    /// The account reference or the URN.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
+impl fmt::Display for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.as_str(), self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_their_alphabet_and_length() {
+        assert!(CustomerId::parse("CIF12345678").is_ok());
+        assert_eq!(CustomerId::parse(""), Err(IdError));
+        assert_eq!(CustomerId::parse("a b"), Err(IdError));
+        assert_eq!(CustomerId::parse("a/b"), Err(IdError));
+        assert_eq!(CustomerId::parse(&"x".repeat(65)), Err(IdError));
+        assert!(TxnId::parse(&"x".repeat(100)).is_ok());
+        assert_eq!(TxnId::parse(&"x".repeat(101)), Err(IdError));
+        assert_eq!(TxnId::parse("line\nbreak"), Err(IdError));
+    }
+
+    #[test]
+    fn credential_prints_kind_and_name() {
+        let id = CredentialId::parse(CredentialKind::Card, "70000000008").unwrap();
+        assert_eq!(id.to_string(), "card/70000000008");
+    }
+}

@@ -1,0 +1,16 @@
+//! What is true, and in which order things happen.
+//!
+//! Pure rules over credentials, the audit chain, the engine loop and the store port. No HTTP, no
+//! JSON, no clock and no randomness live here: time, entropy and policy are arguments.
+
+pub mod audit;
+pub mod card;
+pub mod command;
+pub mod credential;
+pub mod engine;
+pub mod ids;
+pub mod receipt;
+pub mod refusal;
+pub mod rules;
+pub mod store;
+pub mod time;

@@ -1,0 +1,42 @@
+//! Receipts: what makes a repeated request harmless.
+
+use kunji_vault::Fingerprint;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Caller, CredentialId, TxnId};
+use crate::time::Millis;
+
+/// Names one request for good: who asked, and the id they gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReceiptKey {
+    /// Who asked.
+    pub caller: Caller,
+    /// The id that the caller chose.
+    pub txn: TxnId,
+}
+
+/// A reply as a dialect says it; never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The vendor's code, for logs and metrics.
+    pub code: String,
+    /// The body, byte for byte (before a token envelope, where the dialect has one).
+    pub body: Vec<u8>,
+    /// The initialisation vector of the envelope, so that a repeated envelope is the same.
+    pub nonce: [u8; 16],
+}
+
+/// The proof that a request was answered, and the answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Keyed MAC over what was asked.
+    pub fingerprint: Fingerprint,
+    /// The first answer.
+    pub reply: Reply,
+    /// When it was given.
+    pub at: Millis,
+    /// What it was about.
+    pub credential: Option<CredentialId>,
+}

@@ -1,0 +1,188 @@
+//! The store port: what must be remembered, and what "committed" means.
+//!
+//! A store keeps one [`Record`] for each audit subject. A record's version is the length of its
+//! chain, since every commit appends exactly one event. A commit is atomic and durable before it
+//! is answered `Done`; a store that cannot tell whether it became durable answers with a fault.
+
+use std::error::Error;
+use std::future::Future;
+
+use kunji_vault::{BirthDate, BlockMark};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Head, Subject};
+use crate::card::Expiry;
+use crate::credential::{Credential, Message};
+use crate::ids::{CardTail, CredentialId, CustomerId, Mobile};
+use crate::receipt::{Receipt, ReceiptKey};
+
+/// Most credentials that one index entry may name.
+pub const INDEX_LEN_MAX: usize = 64;
+/// Most messages that one outbox look answers.
+pub const OUTBOX_LEN_MAX: usize = 100;
+
+/// What is kept for one subject.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// The end of the subject's audit chain; its `seq` is the record's version.
+    pub head: Head,
+    /// The credential, when the subject is one.
+    pub credential: Option<Credential>,
+}
+
+/// What one request must know before it can be decided.
+#[derive(Debug)]
+pub struct Load<'a> {
+    /// Whose record.
+    pub subject: &'a Subject,
+    /// Which receipt, when the request has an id.
+    pub receipt: Option<&'a ReceiptKey>,
+    /// Which blocks may have been used before.
+    pub marks: &'a [BlockMark],
+}
+
+/// What a store knows about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The record; the empty one when the subject is new.
+    pub record: Record,
+    /// The receipt, when the request was answered before.
+    pub receipt: Option<Receipt>,
+    /// Whether any of the blocks was used before.
+    pub spent: bool,
+}
+
+/// By what else a credential can be found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndexKey {
+    /// All credentials of a customer.
+    Customer(CustomerId),
+    /// All cards of a program with this face.
+    CardFace {
+        /// The card program's client.
+        client: String,
+        /// The card's last four digits.
+        last_four: CardTail,
+        /// The card's last good month.
+        expiry: Expiry,
+        /// The holder's birthday.
+        birth: BirthDate,
+    },
+}
+
+/// All that one request leaves behind: everything or nothing of it becomes durable.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Whose record.
+    pub subject: Subject,
+    /// The version that the decision was made on; 0 for a new subject.
+    pub expected: u64,
+    /// The record from now on, at version `expected + 1`.
+    pub record: Record,
+    /// The event that leads to the record's head, as it went into the hash.
+    pub encoded: Vec<u8>,
+    /// The receipt; must be new.
+    pub receipt: Option<(ReceiptKey, Receipt)>,
+    /// Blocks that are used up; must be new.
+    pub spent: Vec<BlockMark>,
+    /// What must be sent out.
+    pub messages: Vec<Message>,
+    /// Under what else the credential can be found.
+    pub index: Vec<IndexKey>,
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It is durable.
+    Done,
+    /// Somebody was faster, or the receipt or a block is not new: nothing was written.
+    Conflict,
+}
+
+/// The store broke; whether the last commit is durable is unknown.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed in the store")]
+pub struct StoreFault {
+    /// What was being done.
+    pub operation: &'static str,
+    /// Why it failed.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl StoreFault {
+    /// Wraps a cause with the operation that it broke.
+    pub fn of<E: Into<Box<dyn Error + Send + Sync>>>(
+        operation: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self { operation, source: source.into() }
+    }
+}
+
+/// A place that remembers.
+pub trait Store: Send + Sync + 'static {
+    /// Reads what a request must know, at least as new as every commit answered before.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read or holds what cannot be.
+    fn load(&self, load: &Load<'_>) -> impl Future<Output = Result<Loaded, StoreFault>> + Send;
+
+    /// Writes a commit if its `expected` version still stands and its receipt and blocks are new.
+    ///
+    /// # Errors
+    /// `StoreFault` when it is unknown whether the commit became durable.
+    fn commit(&self, commit: Commit) -> impl Future<Output = Result<Committed, StoreFault>> + Send;
+
+    /// Reads the receipt of an earlier request.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    fn receipt(
+        &self,
+        key: &ReceiptKey,
+    ) -> impl Future<Output = Result<Option<Receipt>, StoreFault>> + Send;
+
+    /// Finds credentials by something other than their id; at most [`INDEX_LEN_MAX`].
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    fn find(
+        &self,
+        key: &IndexKey,
+    ) -> impl Future<Output = Result<Vec<CredentialId>, StoreFault>> + Send;
+
+    /// Reads the newest messages to a number, newest first; at most [`OUTBOX_LEN_MAX`].
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    fn outbox(&self, to: &Mobile) -> impl Future<Output = Result<Vec<Message>, StoreFault>> + Send;
+}
+
+/// Walks a whole store, for checks and exports.
+pub trait Survey {
+    /// Calls `look` with every subject's record, in any order.
+    ///
+    /// # Errors
+    /// `StoreFault` when a row cannot be read, and whatever `look` returns.
+    fn each_record(
+        &self,
+        look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault>;
+
+    /// Calls `look` with every event of a subject as it was encoded, in order.
+    ///
+    /// # Errors
+    /// `StoreFault` when a row cannot be read, and whatever `look` returns.
+    fn each_event(
+        &self,
+        subject: &Subject,
+        look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault>;
+
+    /// Counts the events that are kept, of all subjects.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    fn count_events(&self) -> Result<u64, StoreFault>;
+}

@@ -1,0 +1,315 @@
+//! The embedded engine: fjall, with one writer that merges queued commits into durable batches.
+//!
+//! ```text
+//! commit ──▶ checked against pending + disk ──▶ queue ──▶ writer: one batch, one sync ──▶ answered
+//!             (under one short lock)                       (in the order of the checks)
+//! load   ──▶ pending, else disk
+//! ```
+//!
+//! A decision may be made on a commit that is not durable yet, but it is queued behind it, and a
+//! batch is all or nothing: so what is answered is durable, and so is all that it rests on. After
+//! a failed batch nothing is accepted any more until the store is opened again.
+
+mod pending;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use kunji_core::audit::Subject;
+use kunji_core::credential::Message;
+use kunji_core::ids::{CredentialId, Mobile};
+use kunji_core::receipt::{Receipt, ReceiptKey};
+use kunji_core::store::{
+    Commit, Committed, INDEX_LEN_MAX, IndexKey, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
+    StoreFault, Survey,
+};
+
+use self::pending::Pending;
+use self::writer::{Entry, Writer};
+use crate::rows;
+
+/// The format that this build writes; a store of a newer one is refused.
+const FORMAT: u32 = 1;
+/// Smallest journal that the engine accepts, and the one we ask for: fast to reopen.
+const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+
+/// Memory that the engine may use; more than this only while a memtable is written out.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbeddedSettings {
+    /// Cache of blocks read from disk, in bytes.
+    pub cache_bytes: u64,
+    /// One memtable, in bytes; three of them are written to at any time.
+    pub memtable_bytes: u64,
+    /// Commits that one batch may merge.
+    pub batch_len_max: usize,
+    /// Called after each batch with the number of commits that it carried.
+    pub on_batch: Option<fn(usize)>,
+}
+
+impl Default for EmbeddedSettings {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 * 1024 * 1024,
+            memtable_bytes: 16 * 1024 * 1024,
+            batch_len_max: 512,
+            on_batch: None,
+        }
+    }
+}
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the store {0} is in use by another process")]
+    InUse(PathBuf),
+    /// A newer build wrote it.
+    #[error("the store {path} has format {found}; this build reads up to {FORMAT}")]
+    Newer {
+        /// Where it lies.
+        path: PathBuf,
+        /// What it says of itself.
+        found: u32,
+    },
+    /// It has no readable format.
+    #[error("the store {0} does not say what format it has")]
+    Unmarked(PathBuf),
+    /// The engine could not open it.
+    #[error("the store {path} could not be opened")]
+    Engine {
+        /// Where it lies.
+        path: PathBuf,
+        /// What the engine said.
+        #[source]
+        source: fjall::Error,
+    },
+}
+
+/// The embedded store; one process at a time.
+pub struct Embedded {
+    spaces: Arc<Spaces>,
+    pending: Arc<Mutex<Pending>>,
+    writer: Writer,
+}
+
+pub(crate) struct Spaces {
+    database: Database,
+    record: Keyspace,
+    event: Keyspace,
+    receipt: Keyspace,
+    spent: Keyspace,
+    message: Keyspace,
+    index: Keyspace,
+}
+
+impl Embedded {
+    /// Opens the store in a directory, and creates it there if the directory holds none.
+    ///
+    /// # Errors
+    /// `OpenError` when it is in use, damaged, or written by a newer build.
+    pub fn open(path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
+        let spaces = Arc::new(Spaces::open(path, settings)?);
+        let pending = Arc::new(Mutex::new(Pending::default()));
+        let writer = Writer::start(Arc::clone(&spaces), Arc::clone(&pending), settings)
+            .map_err(|source| OpenError::Engine { path: path.to_owned(), source: source.into() })?;
+        Ok(Self { spaces, pending, writer })
+    }
+
+    /// Whether nobody was ever seeded or created here.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    pub fn is_empty(&self) -> Result<bool, StoreFault> {
+        self.spaces.record.is_empty().map_err(StoreFault::of("looking for records"))
+    }
+
+    fn pending(&self) -> Result<MutexGuard<'_, Pending>, StoreFault> {
+        let poisoned = StoreFault::of("locking the pending commits");
+        self.pending.lock().map_err(|_| poisoned("a thread panicked while it held the lock"))
+    }
+
+    /// Whether the commit still fits; under the lock, so that nobody comes between.
+    fn fits(&self, pending: &Pending, entry: &Entry) -> Result<bool, StoreFault> {
+        let version = match pending.version(&entry.subject) {
+            Some(version) => version,
+            None => self.spaces.version(&entry.subject)?,
+        };
+        if version != entry.expected {
+            return Ok(false);
+        }
+        if let Some((key, _, _)) = &entry.receipt
+            && (pending.has_receipt(key) || holds(&self.spaces.receipt, key)?)
+        {
+            return Ok(false);
+        }
+        for mark in &entry.spent {
+            if pending.is_spent(*mark) || holds(&self.spaces.spent, &mark.0)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn holds(space: &Keyspace, key: &[u8]) -> Result<bool, StoreFault> {
+    space.contains_key(key).map_err(StoreFault::of("looking for a row"))
+}
+
+impl Spaces {
+    fn open(path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
+        let broke = |source| match matches!(source, fjall::Error::Locked) {
+            true => OpenError::InUse(path.to_owned()),
+            false => OpenError::Engine { path: path.to_owned(), source },
+        };
+        let database = Database::builder(path)
+            .cache_size(settings.cache_bytes)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(1)
+            .manual_journal_persist(true)
+            .open()
+            .map_err(broke)?;
+        let keyspace = |name| {
+            let memtable = settings.memtable_bytes;
+            database
+                .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))
+                .map_err(broke)
+        };
+        let fresh = database.keyspace_count() == 0;
+        let meta = keyspace("meta")?;
+        match meta.get("format").map_err(broke)? {
+            None if fresh => {
+                meta.insert("format", FORMAT.to_be_bytes()).map_err(broke)?;
+                database.persist(PersistMode::SyncAll).map_err(broke)?;
+            }
+            None => return Err(OpenError::Unmarked(path.to_owned())),
+            Some(bytes) => match <[u8; 4]>::try_from(&bytes[..]).map(u32::from_be_bytes) {
+                Ok(found) if found > FORMAT => {
+                    return Err(OpenError::Newer { path: path.to_owned(), found });
+                }
+                Ok(_) => {}
+                Err(_) => return Err(OpenError::Unmarked(path.to_owned())),
+            },
+        }
+        Ok(Self {
+            record: keyspace("record")?,
+            event: keyspace("event")?,
+            receipt: keyspace("receipt")?,
+            spent: keyspace("spent")?,
+            message: keyspace("message")?,
+            index: keyspace("index")?,
+            database,
+        })
+    }
+
+    fn record(&self, subject: &[u8]) -> Result<Record, StoreFault> {
+        match self.record.get(subject).map_err(StoreFault::of("reading a record"))? {
+            Some(bytes) => rows::decode_record(&bytes),
+            None => Ok(Record::default()),
+        }
+    }
+
+    fn version(&self, subject: &[u8]) -> Result<u64, StoreFault> {
+        match self.record.get(subject).map_err(StoreFault::of("reading a version"))? {
+            Some(bytes) => rows::record_version(&bytes),
+            None => Ok(0),
+        }
+    }
+
+    fn receipt(&self, key: &[u8]) -> Result<Option<Receipt>, StoreFault> {
+        let bytes = self.receipt.get(key).map_err(StoreFault::of("reading a receipt"))?;
+        bytes.map(|bytes| rows::decode(&bytes)).transpose()
+    }
+}
+
+impl Store for Embedded {
+    async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
+        let subject = rows::subject_key(load.subject);
+        let key = load.receipt.map(rows::receipt_key);
+        let (record, receipt, mut spent) = {
+            let pending = self.pending()?;
+            let receipt = key.as_ref().and_then(|key| pending.receipt(key));
+            let spent = load.marks.iter().any(|mark| pending.is_spent(*mark));
+            (pending.record(&subject), receipt, spent)
+        };
+        let record = match record {
+            Some(record) => Record::clone(&record),
+            None => self.spaces.record(&subject)?,
+        };
+        let receipt = match (receipt, key) {
+            (Some(receipt), _) => Some(Receipt::clone(&receipt)),
+            (None, Some(key)) => self.spaces.receipt(&key)?,
+            (None, None) => None,
+        };
+        for mark in load.marks {
+            spent = spent || holds(&self.spaces.spent, &mark.0)?;
+        }
+        Ok(Loaded { record, receipt, spent })
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
+        let entry = Entry::of(commit)?;
+        let queued = {
+            let mut pending = self.pending()?;
+            match self.fits(&pending, &entry)? {
+                true => Some(self.writer.queue(entry, &mut pending)?),
+                false => None,
+            }
+        };
+        let Some(durable) = queued else {
+            return Ok(Committed::Conflict);
+        };
+        let gone = StoreFault::of("waiting for the writer");
+        durable.await.map_err(|_| gone("the writer has stopped"))??;
+        Ok(Committed::Done)
+    }
+
+    async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {
+        self.spaces.receipt(&rows::receipt_key(key))
+    }
+
+    async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
+        let found = self.spaces.index.prefix(rows::index_prefix(key)?).take(INDEX_LEN_MAX);
+        found
+            .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an index"))?))
+            .collect()
+    }
+
+    async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
+        let newest = self.spaces.message.prefix(rows::message_prefix(to)).take(OUTBOX_LEN_MAX);
+        newest
+            .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading a message"))?))
+            .collect()
+    }
+}
+
+impl Survey for Embedded {
+    fn each_record(
+        &self,
+        look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault> {
+        for row in self.spaces.record.iter() {
+            let (key, row) = row.into_inner().map_err(StoreFault::of("reading a record"))?;
+            let subject = rows::parse_subject(&key)?;
+            look(subject, rows::decode_record(&row)?)?;
+        }
+        Ok(())
+    }
+
+    fn each_event(
+        &self,
+        subject: &Subject,
+        look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault> {
+        for row in self.spaces.event.prefix(rows::event_prefix(subject)) {
+            look(&row.value().map_err(StoreFault::of("reading an event"))?)?;
+        }
+        Ok(())
+    }
+
+    fn count_events(&self) -> Result<u64, StoreFault> {
+        let count = self.spaces.event.len().map_err(StoreFault::of("counting events"))?;
+        u64::try_from(count).map_err(StoreFault::of("counting events"))
+    }
+}

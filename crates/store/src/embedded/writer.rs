@@ -1,0 +1,181 @@
+//! The one writer: takes what is queued, writes it as one durable batch, then answers.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use fjall::PersistMode;
+use kunji_core::receipt::Receipt;
+use kunji_core::store::{Commit, Record, StoreFault};
+use kunji_vault::BlockMark;
+use tokio::sync::oneshot;
+
+use super::pending::Pending;
+use super::{EmbeddedSettings, Spaces};
+use crate::rows;
+
+/// Commits that may wait for the writer; a further one is refused at once.
+const QUEUE_LEN_MAX: usize = 8192;
+
+type Durable = oneshot::Receiver<Result<(), StoreFault>>;
+
+/// One commit in rows.
+pub(crate) struct Entry {
+    pub(super) subject: Vec<u8>,
+    pub(super) expected: u64,
+    pub(super) record: Arc<Record>,
+    pub(super) record_row: Vec<u8>,
+    pub(super) event: (Vec<u8>, Vec<u8>),
+    pub(super) receipt: Option<(Vec<u8>, Vec<u8>, Arc<Receipt>)>,
+    pub(super) spent: Vec<BlockMark>,
+    pub(super) messages: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) index: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Entry {
+    pub(super) fn of(commit: Commit) -> Result<Self, StoreFault> {
+        let receipt = match commit.receipt {
+            Some((key, receipt)) => {
+                let row = rows::encode(&receipt)?;
+                Some((rows::receipt_key(&key), row, Arc::new(receipt)))
+            }
+            None => None,
+        };
+        let mut messages = Vec::with_capacity(commit.messages.len());
+        for message in &commit.messages {
+            messages.push((rows::message_key(message), rows::encode(message)?));
+        }
+        let mut index = Vec::with_capacity(commit.index.len());
+        if let Some(credential) = &commit.record.credential {
+            for key in &commit.index {
+                let id = &credential.id;
+                index.push((rows::index_key(key, id)?, rows::encode(id)?));
+            }
+        }
+        let seq = commit.record.head.seq;
+        Ok(Self {
+            event: (rows::event_key(&commit.subject, seq), commit.encoded),
+            subject: rows::subject_key(&commit.subject),
+            expected: commit.expected,
+            record_row: rows::encode_record(&commit.record)?,
+            record: Arc::new(commit.record),
+            receipt,
+            spent: commit.spent,
+            messages,
+            index,
+        })
+    }
+}
+
+struct Queued {
+    entry: Arc<Entry>,
+    ticket: u64,
+    answer: oneshot::Sender<Result<(), StoreFault>>,
+}
+
+/// The way to the writer's thread; dropping it waits until all that is queued is written.
+pub(super) struct Writer {
+    queue: Option<SyncSender<Queued>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        spaces: Arc<Spaces>,
+        pending: Arc<Mutex<Pending>>,
+        settings: EmbeddedSettings,
+    ) -> io::Result<Self> {
+        let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
+        let thread = std::thread::Builder::new()
+            .name("kunji-writer".to_owned())
+            .spawn(move || write_all(&spaces, &pending, &queued, settings))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a commit that fits, and shows it to the loads that follow.
+    pub(super) fn queue(&self, entry: Entry, pending: &mut Pending) -> Result<Durable, StoreFault> {
+        let refuse = StoreFault::of("queueing a commit");
+        let Some(queue) = &self.queue else {
+            return Err(refuse("the writer has stopped"));
+        };
+        let (answer, durable) = oneshot::channel();
+        let (entry, ticket) = (Arc::new(entry), pending.next_ticket());
+        match queue.try_send(Queued { entry: Arc::clone(&entry), ticket, answer }) {
+            Ok(()) => {
+                pending.show(&entry, ticket);
+                Ok(durable)
+            }
+            Err(TrySendError::Full(_)) => Err(refuse("the queue is full")),
+            Err(TrySendError::Disconnected(_)) => {
+                Err(refuse("the writer has stopped after a failed batch"))
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread has nothing to hand back; a panic in it has been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs until the queue is closed, or until a batch fails: then nobody may go on.
+fn write_all(
+    spaces: &Spaces,
+    pending: &Mutex<Pending>,
+    queued: &Receiver<Queued>,
+    settings: EmbeddedSettings,
+) {
+    let mut batch = Vec::with_capacity(settings.batch_len_max);
+    while let Ok(first) = queued.recv() {
+        batch.push(first);
+        batch.extend(queued.try_iter().take(settings.batch_len_max.saturating_sub(1)));
+        let written = write(spaces, &batch);
+        if let Some(report) = settings.on_batch {
+            report(batch.len());
+        }
+        let failed = written.is_err();
+        if !failed && let Ok(mut pending) = pending.lock() {
+            for Queued { entry, ticket, .. } in &batch {
+                pending.forget(entry, *ticket);
+            }
+        }
+        for Queued { answer, .. } in batch.drain(..) {
+            let result = match failed {
+                true => Err(StoreFault::of("writing a batch")("the batch failed")),
+                false => Ok(()),
+            };
+            // A caller that has gone does not wait for the answer; the commit stands.
+            let _ = answer.send(result);
+        }
+        if failed {
+            return;
+        }
+    }
+}
+
+fn write(spaces: &Spaces, batch: &[Queued]) -> Result<(), fjall::Error> {
+    let mut rows = spaces.database.batch().durability(Some(PersistMode::SyncData));
+    for Queued { entry, .. } in batch {
+        rows.insert(&spaces.record, entry.subject.as_slice(), entry.record_row.as_slice());
+        rows.insert(&spaces.event, entry.event.0.as_slice(), entry.event.1.as_slice());
+        if let Some((key, row, _)) = &entry.receipt {
+            rows.insert(&spaces.receipt, key.as_slice(), row.as_slice());
+        }
+        for mark in &entry.spent {
+            rows.insert(&spaces.spent, mark.0, []);
+        }
+        for (key, row) in &entry.messages {
+            rows.insert(&spaces.message, key.as_slice(), row.as_slice());
+        }
+        for (key, row) in &entry.index {
+            rows.insert(&spaces.index, key.as_slice(), row.as_slice());
+        }
+    }
+    rows.commit()
+}
