@@ -1,0 +1,175 @@
+//! Our own API: verify, operator's clearing, health, keys, and the pages that explain the rest.
+
+mod reply;
+
+use axum::Router;
+use axum::extract::{Path, Request as HttpRequest, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use kunji_core::command::{Command, Request, Target};
+use kunji_core::ids::{Caller, CredentialId, CredentialKind, TxnId};
+use kunji_vault::{PinBlock, PinUse};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use self::reply::{ApiVoice, respond};
+use crate::app::App;
+use crate::body;
+use crate::problem::Problem;
+
+/// Longest reason that an operator may give, in bytes.
+const REASON_LEN_MAX: usize = 200;
+
+/// The routes of our own API.
+pub fn routes() -> Router<App> {
+    let wrong_method = || async { Problem::MethodNotAllowed };
+    let page = |kind, text| get(move || async move { asset(kind, text) }).fallback(wrong_method);
+    let (html, css, script) =
+        ("text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8");
+    Router::new()
+        .route("/kunji/v1/credentials/{kind}/{id}/verify", post(verify).fallback(wrong_method))
+        .route(
+            "/kunji/v1/credentials/{kind}/{id}/clear-tries",
+            post(clear_tries).fallback(wrong_method),
+        )
+        .route("/livez", get(|| async { "live\n" }).fallback(wrong_method))
+        .route("/readyz", get(ready).fallback(wrong_method))
+        .route("/.well-known/jwks.json", get(jwks).fallback(wrong_method))
+        .route("/openapi.json", page("application/json", include_str!("../assets/openapi.json")))
+        .route("/docs", page(html, include_str!("../assets/docs.html")))
+        .route("/docs/docs.css", page(css, include_str!("../assets/docs.css")))
+        .route("/docs/docs.js", page(script, include_str!("../assets/docs.js")))
+}
+
+/// Nothing inline, nothing from elsewhere, no frames.
+const CONTENT_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'; object-src 'none'";
+
+/// A file of the binary; nothing of it may load from anywhere else.
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let value = HeaderValue::from_static;
+    let headers = [
+        (header::CONTENT_TYPE, value(kind)),
+        (header::CONTENT_SECURITY_POLICY, value(CONTENT_POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, value("nosniff")),
+        (header::REFERRER_POLICY, value("no-referrer")),
+        (header::CACHE_CONTROL, value("no-cache")),
+    ];
+    (headers, text).into_response()
+}
+
+/// `GET /readyz`: whether commits are accepted.
+async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.issuer().store.is_sound() {
+        true => (StatusCode::OK, "ready\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n"),
+    }
+}
+
+/// `GET /.well-known/jwks.json`: the keys that PIN blocks are made for.
+async fn jwks(State(app): State<App>) -> Result<Response, Problem> {
+    let vault = std::sync::Arc::clone(&app.issuer().vault);
+    // The first RSA key takes a while; whoever asks for keys before it is there waits for it.
+    let keys = tokio::task::spawn_blocking(move || vault.ready_rsa().map(|()| vault.jwks()));
+    match keys.await {
+        Ok(Ok(keys)) => {
+            Ok(([(header::CONTENT_TYPE, "application/json")], keys).into_response())
+        }
+        Ok(Err(_)) | Err(_) => Err(Problem::OutcomeUnknown),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifyBody {
+    txn: String,
+    pin: PinBlock,
+}
+
+/// `POST /kunji/v1/credentials/{kind}/{id}/verify`.
+async fn verify(
+    State(app): State<App>,
+    Path((kind, id)): Path<(String, String)>,
+    http: HttpRequest,
+) -> Result<Response, Problem> {
+    let caller = caller(&app, http.headers())?;
+    let credential = credential(&kind, &id)?;
+    let body: VerifyBody = read(http).await?;
+    if !body.pin.is_text() || body.pin.is_empty() {
+        return Err(Problem::Invalid);
+    }
+    let pin_use = match credential.kind() {
+        CredentialKind::Account => PinUse::Mpin,
+        CredentialKind::Card => PinUse::CardPin,
+    };
+    let command = Command::Verify { pin: body.pin, pin_use, transit: app.config().transit };
+    run(&app, caller, &body.txn, credential, command).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClearTriesBody {
+    txn: String,
+    reason: String,
+}
+
+/// `POST /kunji/v1/credentials/{kind}/{id}/clear-tries`.
+async fn clear_tries(
+    State(app): State<App>,
+    Path((kind, id)): Path<(String, String)>,
+    http: HttpRequest,
+) -> Result<Response, Problem> {
+    let caller = caller(&app, http.headers())?;
+    let credential = credential(&kind, &id)?;
+    let ClearTriesBody { txn, reason } = read(http).await?;
+    let said = !reason.trim().is_empty() && reason.len() <= REASON_LEN_MAX;
+    if !said || reason.chars().any(char::is_control) {
+        return Err(Problem::Invalid);
+    }
+    run(&app, caller, &txn, credential, Command::ClearTries { reason }).await
+}
+
+async fn run(
+    app: &App,
+    caller: Caller,
+    txn: &str,
+    credential: CredentialId,
+    command: Command,
+) -> Result<Response, Problem> {
+    let txn = TxnId::parse(txn).map_err(|_| Problem::Invalid)?;
+    app.admit(&credential)?;
+    let target = Target::Known(credential);
+    let request = Request { caller, txn, program: None, target, command };
+    Ok(respond(app.run("api", request, ApiVoice).await?))
+}
+
+fn credential(kind: &str, id: &str) -> Result<CredentialId, Problem> {
+    let kind = CredentialKind::parse(kind).map_err(|_| Problem::NotFound)?;
+    CredentialId::parse(kind, id).map_err(|_| Problem::UnknownCredential)
+}
+
+/// The bearer key's owner. All keys are compared, so that time does not tell which one came near.
+fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let said = said.and_then(|said| said.split_once(' ')).ok_or(Problem::Unauthorized)?;
+    if !said.0.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::Unauthorized);
+    }
+    let keys = app.config().api_keys.iter();
+    let owner = keys.fold(None, |owner, key| match key.key.matches(said.1.trim()) {
+        true => Some(&key.name),
+        false => owner,
+    });
+    let owner = owner.ok_or(Problem::Unauthorized)?;
+    Caller::parse(&format!("api:{owner}")).map_err(|_| Problem::Unauthorized)
+}
+
+/// Reads a JSON body of our own API.
+pub(crate) async fn read<T: DeserializeOwned>(http: HttpRequest) -> Result<T, Problem> {
+    if !body::is_json(http.headers()) {
+        return Err(Problem::NotJson);
+    }
+    let bytes = body::read(http.into_body()).await?;
+    serde_json::from_slice(&bytes).map_err(|_| Problem::Invalid)
+}

@@ -1,0 +1,196 @@
+//! What every handler works with: the issuer, the settings, the limits.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use kunji_core::command::Request;
+use kunji_core::engine::{Engine, Fault, Verdict, Voice};
+use kunji_core::ids::CredentialId;
+use kunji_core::receipt::Reply;
+use kunji_store::Embedded;
+use tokio::sync::Semaphore;
+
+use crate::clock::ServiceClock;
+use crate::config::Config;
+use crate::limiter::{Limiter, RetryAfter};
+use crate::telemetry::Metrics;
+use crate::workers::RsaWorkers;
+
+/// Operations that may be under way at once; a further one is answered "busy".
+const OPERATIONS_MAX: u32 = 4096;
+/// Names that the limiters tell apart.
+const LIMITER_KEYS_MAX: usize = 65_536;
+
+/// The engine as this binary builds it.
+pub type Issuer = Engine<Embedded, ServiceClock, RsaWorkers>;
+
+/// Shared by all handlers of one process.
+#[derive(Clone)]
+pub struct App {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    issuer: RwLock<Arc<Issuer>>,
+    config: Config,
+    metrics: Arc<Metrics>,
+    clock: ServiceClock,
+    operations: Arc<Semaphore>,
+    live: Limiter,
+    broken_tokens: Limiter,
+    started: Instant,
+    sandbox: bool,
+}
+
+/// Which of the two commands this process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `kunji sandbox`: helpers, steering, seeded data.
+    Sandbox,
+    /// `kunji serve`: none of them.
+    Service,
+}
+
+impl App {
+    /// Gathers what was built.
+    #[must_use]
+    pub fn new(issuer: Issuer, config: Config, metrics: Arc<Metrics>, purpose: Purpose) -> Self {
+        let (live, broken) = (config.live_per_minute, config.prepaid.broken_per_minute);
+        let clock = issuer.clock.clone();
+        Self {
+            shared: Arc::new(Shared {
+                issuer: RwLock::new(Arc::new(issuer)),
+                config,
+                metrics,
+                clock,
+                operations: Arc::new(Semaphore::new(permits(OPERATIONS_MAX))),
+                live: Limiter::new(live, live, LIMITER_KEYS_MAX),
+                broken_tokens: Limiter::new(broken, broken, LIMITER_KEYS_MAX),
+                started: Instant::now(),
+                sandbox: purpose == Purpose::Sandbox,
+            }),
+        }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// The figures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The clock that all timers read.
+    #[must_use]
+    pub fn clock(&self) -> &ServiceClock {
+        &self.shared.clock
+    }
+
+    /// Whether helpers and steering are there.
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        self.shared.sandbox
+    }
+
+    /// The issuer of this moment: a sandbox reset puts another in its place.
+    #[must_use]
+    pub fn issuer(&self) -> Arc<Issuer> {
+        Arc::clone(&self.shared.issuer.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another issuer in place; requests under way end with the old one.
+    pub fn replace_issuer(&self, issuer: Issuer) {
+        let mut place = self.shared.issuer.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Arc::new(issuer);
+    }
+
+    /// Runs a request to its end, even if the caller leaves.
+    ///
+    /// # Errors
+    /// `Fault` when something broke: the outcome is unknown.
+    pub async fn run(
+        &self,
+        dialect: &'static str,
+        request: Request,
+        voice: impl Voice + Send + 'static,
+    ) -> Result<Reply, Fault> {
+        let operations = Arc::clone(&self.shared.operations);
+        let permit = operations.try_acquire_owned().map_err(|_| Fault::Busy)?;
+        let issuer = self.issuer();
+        let (action, app) = (request.command.action(), self.clone());
+        let run = tokio::spawn(async move {
+            let voice = Counted { voice, metrics: &app.shared.metrics, dialect };
+            let answered = issuer.run(request, &voice).await;
+            drop(permit);
+            answered
+        });
+        let answered = run.await.unwrap_or(Err(Fault::Busy));
+        if let Err(fault) = &answered {
+            self.report(fault, action.as_str());
+        }
+        answered
+    }
+
+    /// Takes one PIN operation on a credential from its allowance.
+    ///
+    /// # Errors
+    /// `RetryAfter` when there is none left.
+    pub fn admit(&self, credential: &CredentialId) -> Result<(), RetryAfter> {
+        self.shared.live.check(&credential.to_string(), self.elapsed_ms())
+    }
+
+    /// Takes one broken token of a client from its allowance.
+    ///
+    /// # Errors
+    /// `RetryAfter` when there is none left.
+    pub fn forgive_token(&self, client: &str) -> Result<(), RetryAfter> {
+        self.shared.metrics.token_broken(client);
+        self.shared.broken_tokens.check(client, self.elapsed_ms())
+    }
+
+    /// Logs a fault once, with its whole chain.
+    pub fn report(&self, fault: &Fault, operation: &'static str) {
+        self.shared.metrics.fault_met(operation);
+        let mut chain = fault.to_string();
+        let mut source = std::error::Error::source(fault);
+        while let Some(cause) = source {
+            chain.push_str(": ");
+            chain.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        tracing::error!(fault = %chain, "{operation} broke");
+    }
+
+    /// Waits until every operation under way has ended.
+    pub async fn drained(&self) {
+        // The semaphore is never closed, so the only other answer cannot come.
+        let _ = self.shared.operations.acquire_many(OPERATIONS_MAX).await;
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn permits(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// Counts what a voice says.
+struct Counted<'a, V> {
+    voice: V,
+    metrics: &'a Metrics,
+    dialect: &'static str,
+}
+
+impl<V: Voice> Voice for Counted<'_, V> {
+    fn say(&self, verdict: Verdict<'_>) -> Reply {
+        let name = verdict.outcome.map_or_else(|no| no.as_str(), |yes| yes.as_str());
+        self.metrics.verdict_given(self.dialect, name);
+        self.voice.say(verdict)
+    }
+}

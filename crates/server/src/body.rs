@@ -1,0 +1,45 @@
+//! Reading a request's body: whole, bounded, and in time.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+/// Longest body of any request, in bytes.
+pub const BODY_LEN_MAX: usize = 64 * 1024;
+/// How long a body may take to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// Longer than [`BODY_LEN_MAX`].
+    TooLarge,
+    /// Cut off, or slower than [`BODY_TIMEOUT`].
+    Incomplete,
+}
+
+/// Reads the body to its end.
+///
+/// # Errors
+/// `BodyError` when it is too long, too slow or cut off.
+pub async fn read(body: Body) -> Result<Bytes, BodyError> {
+    let limit = u64::try_from(BODY_LEN_MAX).unwrap_or(u64::MAX);
+    if body.size_hint().lower() > limit {
+        return Err(BodyError::TooLarge);
+    }
+    let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LEN_MAX).collect());
+    match whole.await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(BodyError::Incomplete),
+    }
+}
+
+/// Whether the request says that its body is JSON.
+#[must_use]
+pub fn is_json(headers: &axum::http::HeaderMap) -> bool {
+    let said = headers.get(axum::http::header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let essence = said.and_then(|said| said.split(|byte| *byte == b';').next());
+    essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+}

@@ -1,0 +1,127 @@
+//! Puts the parts together: keys, store, engine, routes. The only place that knows all of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use kunji_core::audit::Action;
+use kunji_core::engine::{Engine, Fault};
+use kunji_core::ids::Caller;
+use kunji_store::{Embedded, EmbeddedSettings, OpenError};
+use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
+
+use crate::app::{App, Issuer};
+use crate::clock::ServiceClock;
+use crate::config::Config;
+use crate::problem::Problem;
+use crate::telemetry::{Metrics, RequestLog};
+use crate::workers::RsaWorkers;
+use crate::{api, dialects, sandbox};
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// A directory cannot be made.
+    #[error("{path} cannot be created")]
+    Directory {
+        /// Which one.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The keys cannot be had.
+    #[error("the keys cannot be opened")]
+    Keys(#[from] KeyFault),
+    /// The store cannot be had.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The system gives no threads.
+    #[error("the workers cannot be started")]
+    Workers(#[from] std::io::Error),
+    /// The first event cannot be written.
+    #[error("the start cannot be recorded")]
+    Note(#[from] Fault),
+}
+
+/// Opens the keys, or makes them at the first start.
+///
+/// # Errors
+/// `BootError` when the files are readable by others, altered, or cannot be written.
+pub fn open_vault(config: &Config) -> Result<Arc<Vault>, BootError> {
+    make_parent(&config.files.key_file)?;
+    make_parent(&config.files.unseal_file)?;
+    let unseal = UnsealKey::read_or_create(&config.files.unseal_file)?;
+    let ring = KeyRing::open_or_create(&config.files.key_file, &unseal)?;
+    let vault = Arc::new(Vault::new(ring));
+    let making = Arc::clone(&vault);
+    // The RSA key takes a tenth of a second at the first start; nobody waits for it but `jwks`,
+    // which also reports a failure.
+    std::thread::Builder::new()
+        .name("kunji-first-rsa".to_owned())
+        .spawn(move || drop(making.ready_rsa()))?;
+    Ok(vault)
+}
+
+fn make_parent(path: &Path) -> Result<(), BootError> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let broke = |source| BootError::Directory { path: parent.to_owned(), source };
+    std::fs::create_dir_all(parent).map_err(broke)
+}
+
+/// Opens the store and puts an engine over it.
+///
+/// # Errors
+/// `BootError` when the store is in use, damaged or newer.
+pub fn open_issuer(
+    config: &Config,
+    store: &Path,
+    vault: Arc<Vault>,
+    clock: ServiceClock,
+    metrics: &Arc<Metrics>,
+) -> Result<Issuer, BootError> {
+    make_parent(store)?;
+    let counted = Arc::clone(metrics);
+    let settings = EmbeddedSettings {
+        cache_bytes: config.files.cache_bytes,
+        memtable_bytes: config.files.memtable_bytes,
+        on_batch: Some(Arc::new(move |len| {
+            counted.batch_committed(u32::try_from(len).unwrap_or(u32::MAX));
+        })),
+        ..EmbeddedSettings::default()
+    };
+    Ok(Engine {
+        store: Embedded::open(store, settings)?,
+        vault,
+        clock,
+        workers: RsaWorkers::start(config.rsa_threads, Arc::clone(metrics))?,
+        rules: config.rules.clone(),
+    })
+}
+
+/// Records the start, and with which keys, in the service's own chain.
+///
+/// # Errors
+/// `BootError::Note` when the event cannot be made durable.
+pub async fn note_start(issuer: &Issuer) -> Result<(), BootError> {
+    let caller = Caller::parse("service").map_err(Fault::from)?;
+    Ok(issuer.note(caller, Action::Started, issuer.vault.key_names()).await?)
+}
+
+/// All routes, each request logged and counted.
+pub fn routes(app: &App, metrics: Arc<Metrics>) -> Router {
+    let mut router = Router::new().merge(api::routes()).merge(dialects::routes(app));
+    if app.is_sandbox() {
+        router = router.merge(sandbox::routes());
+    }
+    router.fallback(nothing_here).layer(RequestLog::new(metrics)).with_state(app.clone())
+}
+
+async fn nothing_here(State(app): State<App>, request: Request) -> Response {
+    let vendor = dialects::not_found(&app, request.uri());
+    vendor.unwrap_or_else(|| Problem::NotFound.into_response())
+}

@@ -1,0 +1,210 @@
+//! The command line: what each command takes, and with which code it ends.
+//!
+//! | code | means |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | failed; the reason is on standard error |
+//! | 2 | the command line is not well formed |
+//! | 3 | the configuration or the seed is not well formed |
+//! | 4 | the audit does not hold |
+
+mod audit;
+mod fetch;
+mod keys;
+mod pin_block;
+mod run;
+mod token;
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use zeroize::Zeroizing;
+
+use crate::config::{Config, ConfigError, Layers};
+use crate::seed::SeedError;
+use crate::telemetry::{LogFormat, LogLevel};
+
+/// Longest standard input of any helper, in bytes.
+const STDIN_LEN_MAX: u64 = 64 * 1024;
+
+/// Keeps payment PINs: sandbox, PIN service and helpers in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "kunji", version, propagate_version = true)]
+struct Cli {
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs: one JSON value.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the stateful sandbox: no configuration, no network, no account.
+    Sandbox(run::SandboxArgs),
+    /// Start the PIN service.
+    Serve(run::ServeArgs),
+    /// Check a configuration, and print what it comes to.
+    CheckConfig(ConfigArgs),
+    /// Encrypt or decrypt prepaid tokens, standard input to standard output.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Make a PIN block (JWE) from the PIN on standard input.
+    PinBlock(pin_block::PinBlockArgs),
+    /// Check the audit of a store that no process has open.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Care for the keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Print a shell's completions.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The layers that both `serve` and the tools read.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// Configuration file (TOML); see config.example.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Settings that a flag may change as well.
+#[derive(Debug, Args)]
+struct Flags {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Allow an address that is not loopback.
+    #[arg(long)]
+    allow_remote: bool,
+    /// Serve Prometheus metrics at this address.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
+    /// How much is logged.
+    #[arg(long, value_enum)]
+    log_level: Option<LogLevel>,
+    /// In what shape.
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut layers = Layers::defaults()?;
+        if let Some(path) = &self.config {
+            layers = layers.file(path)?;
+        }
+        self.flags.load(layers)
+    }
+}
+
+impl Flags {
+    /// Lays the environment and the flags on top, and checks the whole.
+    fn load(&self, layers: Layers) -> Result<Config, ConfigError> {
+        let mut layers = layers.environment(std::env::vars())?;
+        if let Some(address) = self.listen {
+            layers = layers.set("server", "listen", address.to_string());
+        }
+        if self.allow_remote {
+            layers = layers.set("server", "allow_remote", true);
+        }
+        if let Some(address) = self.metrics_listen {
+            layers = layers.set("metrics", "listen", address.to_string());
+        }
+        if let Some(level) = self.log_level.as_ref().and_then(ValueEnum::to_possible_value) {
+            layers = layers.set("log", "level", level.get_name());
+        }
+        if let Some(format) = self.log_format.as_ref().and_then(ValueEnum::to_possible_value) {
+            layers = layers.set("log", "format", format.get_name());
+        }
+        Config::check(layers.read()?)
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to hear that standard error is closed.
+            let _ = writeln!(std::io::stderr(), "kunji: {error:#}");
+            let bad = error.chain().any(|cause| {
+                cause.is::<ConfigError>()
+                    || cause.downcast_ref::<SeedError>().is_some_and(SeedError::is_of_the_file)
+            });
+            ExitCode::from(if bad { 3 } else { 1 })
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let output = cli.output;
+    match cli.command {
+        Command::Sandbox(args) => run::sandbox(&args, output),
+        Command::Serve(args) => run::serve(&args),
+        Command::CheckConfig(args) => check_config(&args, output),
+        Command::Token(command) => token::run(&command, output),
+        Command::PinBlock(args) => pin_block::run(&args, output),
+        Command::Audit(command) => audit::run(&command, output),
+        Command::Keys(command) => keys::run(&command, output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kunji", &mut script);
+            std::io::stdout().write_all(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn check_config(args: &ConfigArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let config = args.load()?;
+    match output {
+        Output::Text => print(&format!("{config:#?}\n"))?,
+        Output::Json => print_json(&serde_json::json!({ "valid": true }))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn print_json(value: &serde_json::Value) -> std::io::Result<()> {
+    print(&format!("{value}\n"))
+}
+
+/// Reads standard input to its end, without its last line break.
+fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    let mut limited = std::io::stdin().lock().take(STDIN_LEN_MAX + 1);
+    limited.read_to_string(&mut text).context("standard input cannot be read as text")?;
+    anyhow::ensure!(
+        u64::try_from(text.len()).is_ok_and(|len| len <= STDIN_LEN_MAX),
+        "standard input is longer than 64 KiB"
+    );
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}

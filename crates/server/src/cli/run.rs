@@ -1,0 +1,179 @@
+//! `kunji sandbox` and `kunji serve`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::{Extension, Router};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{ConfigArgs, Flags, Output};
+use crate::app::{App, Purpose};
+use crate::boot;
+use crate::clock::ServiceClock;
+use crate::config::{Config, Layers};
+use crate::listener::{self, ListenerLimits};
+use crate::sandbox::banner::banner;
+use crate::sandbox::ground::{Ground, put_whole};
+use crate::seed::{SANDBOX, Seed};
+use crate::telemetry::{self, Metrics};
+
+/// What `kunji sandbox` takes.
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    #[command(flatten)]
+    flags: Flags,
+    /// Keep the state here; without it, it ends with the process.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Write the base URL to this file once requests are answered.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Accounts and cards to start with, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+}
+
+/// What `kunji serve` takes.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Write the base URL to this file once requests are answered.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let mut config = args.flags.load(Layers::sandbox()?)?;
+    let seed = match &args.seed {
+        Some(path) => Seed::read(path)?,
+        None => Seed::parse(SANDBOX)?,
+    };
+    let temporary = match &args.data {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("kunji-sandbox-").tempdir()?),
+    };
+    let dir = match (&args.data, &temporary) {
+        (Some(dir), _) => dir.clone(),
+        (None, Some(temporary)) => temporary.path().to_owned(),
+        (None, None) => anyhow::bail!("there is no directory for the state"),
+    };
+    config.files.key_file = dir.join("keys.sealed");
+    config.files.unseal_file = dir.join("unseal.key");
+    telemetry::start_logs(config.log.1, config.log.0);
+    runtime()?.block_on(async {
+        let metrics = metrics(&config);
+        let vault = boot::open_vault(&config)?;
+        let ground = Ground::new(dir.clone(), seed, Arc::clone(&metrics));
+        let issuer = ground.open(&config, vault, ServiceClock::default()).await?;
+        boot::note_start(&issuer).await?;
+        let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Sandbox);
+        let router = boot::routes(&app, Arc::clone(&metrics)).layer(Extension(ground));
+        let kept = args.data.as_deref();
+        let announce = |base: &str| match output {
+            Output::Text => super::print(&banner(&app, base, kept)),
+            Output::Json => super::print_json(&serde_json::json!({ "base": base })),
+        };
+        listen(&app, router, &metrics, announce, args.ready_file.as_deref()).await
+    })
+}
+
+pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?;
+    telemetry::start_logs(config.log.1, config.log.0);
+    for client in config.prepaid.clients.iter().filter(|client| client.weak_layout) {
+        let id = &client.client_id;
+        tracing::warn!("the token layout of client {id} repeats its initialisation vector");
+    }
+    runtime()?.block_on(async {
+        let metrics = metrics(&config);
+        let vault = boot::open_vault(&config)?;
+        let clock = ServiceClock::default();
+        let issuer = boot::open_issuer(&config, &config.files.store, vault, clock, &metrics)?;
+        boot::note_start(&issuer).await?;
+        let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
+        let router = boot::routes(&app, Arc::clone(&metrics));
+        let announce = |base: &str| {
+            tracing::info!(listen.address = base, "answering");
+            Ok(())
+        };
+        listen(&app, router, &metrics, announce, args.ready_file.as_deref()).await
+    })
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+fn metrics(config: &Config) -> Arc<Metrics> {
+    let clients = config.prepaid.clients.iter().map(|client| client.client_id.as_str());
+    Arc::new(Metrics::new(clients))
+}
+
+/// Answers requests until a signal comes, then finishes what began.
+async fn listen(
+    app: &App,
+    router: Router,
+    metrics: &Arc<Metrics>,
+    announce: impl FnOnce(&str) -> std::io::Result<()>,
+    ready_file: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let config = app.config();
+    let limits =
+        ListenerLimits { connections_max: config.connections_max, ..ListenerLimits::default() };
+    let (stop, stopped) = watch::channel(false);
+    let listener = bind(config.listen).await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let open = metrics.connections();
+    let answering = listener::serve_counted(listener, router, limits, stopped.clone(), open);
+    let answering = tokio::spawn(answering);
+    let measuring = match config.metrics {
+        Some(address) => {
+            let (listener, router) =
+                (bind(address).await?, telemetry::metrics::router(Arc::clone(metrics)));
+            let limits = ListenerLimits::default();
+            Some(tokio::spawn(listener::serve(listener, router, limits, stopped)))
+        }
+        None => None,
+    };
+    let mut ends = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    announce(&base)?;
+    if let Some(path) = ready_file {
+        put_whole(path, base.as_bytes()).context("the ready file cannot be written")?;
+    }
+    wait_for_any(&mut ends).await?;
+    // The receivers live in the tasks; if those are gone there is nobody to tell.
+    let _ = stop.send(true);
+    answering.await??;
+    if let Some(measuring) = measuring {
+        measuring.await??;
+    }
+    app.drained().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn wait_for_any(
+    ends: &mut [std::io::Result<tokio::signal::unix::Signal>; 2],
+) -> std::io::Result<()> {
+    let [interrupt, terminate] = ends;
+    match (interrupt, terminate) {
+        (Ok(interrupt), Ok(terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            Ok(())
+        }
+        (_, _) => Err(std::io::Error::other("signals cannot be heard")),
+    }
+}

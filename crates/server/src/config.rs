@@ -1,0 +1,301 @@
+//! Settings in four layers: defaults, file, `KUNJI_` environment, flags. Unknown keys are errors.
+//!
+//! `ConfigFile` is what may be written; [`Config`] is what was checked. Printing a `Config` shows
+//! no secret.
+
+mod file;
+mod layers;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kunji_core::ids::CustomerId;
+use kunji_core::rules::{Rules, TRIES_MAX};
+use kunji_core::time::{DAY_MS, MINUTE_MS};
+use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
+
+pub use self::file::{AxisMode, ConfigFile, SecretSource};
+pub use self::layers::{LayerError, Layers};
+use crate::telemetry::{LogFormat, LogLevel};
+
+/// The commented example, which is also the documentation of every key.
+pub const EXAMPLE: &str = include_str!("../../../config.example.toml");
+
+/// Checked settings of one process.
+#[derive(Debug)]
+pub struct Config {
+    /// Where requests are taken.
+    pub listen: SocketAddr,
+    /// Open connections at most.
+    pub connections_max: usize,
+    /// Where metrics are served, if anywhere.
+    pub metrics: Option<SocketAddr>,
+    /// Log lines: how much, and in what shape.
+    pub log: (LogLevel, LogFormat),
+    /// Where state and keys lie.
+    pub files: Files,
+    /// Threads for RSA.
+    pub rsa_threads: usize,
+    /// The numbers that the rules depend on.
+    pub rules: Rules,
+    /// Whether a PIN may come as clear digits.
+    pub transit: Transit,
+    /// PIN operations on one credential in a minute; 0 is no limit.
+    pub live_per_minute: u32,
+    /// The Axis-style dialect.
+    pub axis: Axis,
+    /// The prepaid dialect.
+    pub prepaid: Prepaid,
+    /// Who may use our own API.
+    pub api_keys: Vec<ApiKey>,
+}
+
+/// Where state and keys lie.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The embedded store.
+    pub store: PathBuf,
+    /// Cache of the store, in bytes.
+    pub cache_bytes: u64,
+    /// One memtable of the store, in bytes.
+    pub memtable_bytes: u64,
+    /// The sealed key file.
+    pub key_file: PathBuf,
+    /// What opens it.
+    pub unseal_file: PathBuf,
+}
+
+/// Settings of the Axis-style dialect.
+#[derive(Debug)]
+pub struct Axis {
+    /// Whether test ids or credentials decide.
+    pub mode: AxisMode,
+}
+
+/// Settings of the prepaid dialect.
+#[derive(Debug)]
+pub struct Prepaid {
+    /// What stands before `/api`, as `/mob1`; may be empty.
+    pub prefix: String,
+    /// Whether a reset needs a verified holder.
+    pub require_verified_card: bool,
+    /// Broken tokens of one client in a minute; 0 is no limit.
+    pub broken_per_minute: u32,
+    /// The PIN length of cards that are created.
+    pub pin_length: PinLength,
+    /// The programs.
+    pub clients: Vec<PrepaidClient>,
+}
+
+/// One card program.
+#[derive(Debug)]
+pub struct PrepaidClient {
+    /// `clientId`.
+    pub client_id: String,
+    /// `bankId`.
+    pub bank_id: u32,
+    /// `entityId`.
+    pub entity_id: String,
+    /// `x-api-key`.
+    pub api_key: Secret,
+    /// `secureCode`.
+    pub secure_code: Secret,
+    /// `X-Consumer-Custom-ID`, for v3.
+    pub consumer_id: Secret,
+    /// The key of its tokens.
+    pub key: TokenKey,
+    /// Whether the layout repeats its initialisation vector.
+    pub weak_layout: bool,
+}
+
+/// One user of our own API.
+#[derive(Debug)]
+pub struct ApiKey {
+    /// How the audit calls it.
+    pub name: CustomerId,
+    /// The bearer key.
+    pub key: Secret,
+}
+
+/// A setting that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The layers do not make one file.
+    #[error(transparent)]
+    Layers(#[from] LayerError),
+    /// A value is out of its range or not well formed.
+    #[error("{key}: {problem}")]
+    Value {
+        /// The setting.
+        key: String,
+        /// What is wrong with it; never its value.
+        problem: &'static str,
+    },
+}
+
+fn wrong(key: &str, problem: &'static str) -> ConfigError {
+    ConfigError::Value { key: key.to_owned(), problem }
+}
+
+fn ensure(holds: bool, key: &str, problem: &'static str) -> Result<(), ConfigError> {
+    match holds {
+        true => Ok(()),
+        false => Err(wrong(key, problem)),
+    }
+}
+
+impl Config {
+    /// Checks what was written.
+    ///
+    /// # Errors
+    /// `ConfigError` names the setting and the problem, never the value.
+    pub fn check(file: ConfigFile) -> Result<Self, ConfigError> {
+        let listen: SocketAddr =
+            file.server.listen.parse().map_err(|_| wrong("server.listen", "is no address"))?;
+        let remote = !listen.ip().is_loopback() && !file.server.allow_remote;
+        ensure(!remote, "server.listen", "is not loopback: set server.allow_remote")?;
+        let connections = (1..=100_000).contains(&file.server.connections_max);
+        ensure(connections, "server.connections_max", "must be 1 to 100000")?;
+        let metrics = file.metrics.listen.as_deref().map(str::parse).transpose();
+        let metrics = metrics.map_err(|_| wrong("metrics.listen", "is no address"))?;
+        let path = file.store.url.strip_prefix("fjall:").filter(|path| !path.is_empty());
+        let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH"))?;
+        ensure(
+            (1..=65_536).contains(&file.store.cache_mib),
+            "store.cache_mib",
+            "must be 1 to 65536",
+        )?;
+        ensure(
+            (1..=256).contains(&file.store.memtable_mib),
+            "store.memtable_mib",
+            "must be 1 to 256",
+        )?;
+        ensure((1..=64).contains(&file.vault.rsa_threads), "vault.rsa_threads", "must be 1 to 64")?;
+        Ok(Self {
+            listen,
+            connections_max: file.server.connections_max,
+            metrics,
+            log: (file.log.level, file.log.format),
+            files: Files {
+                store: PathBuf::from(path),
+                cache_bytes: u64::from(file.store.cache_mib) << 20,
+                memtable_bytes: u64::from(file.store.memtable_mib) << 20,
+                key_file: file.vault.key_file,
+                unseal_file: file.vault.unseal_file,
+            },
+            rsa_threads: file.vault.rsa_threads,
+            transit: match file.pins.allow_clear_pin {
+                true => Transit::ClearAllowed,
+                false => Transit::SealedOnly,
+            },
+            live_per_minute: file.pins.live_per_minute,
+            rules: rules(&file.pins)?,
+            axis: Axis { mode: file.axis.mode },
+            prepaid: Prepaid::check(file.prepaid)?,
+            api_keys: file.api.keys.into_iter().map(ApiKey::check).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn rules(pins: &file::Pins) -> Result<Rules, ConfigError> {
+    let tries = (1..=TRIES_MAX).contains(&pins.tries_max);
+    ensure(tries, "pins.tries_max", "must be 1 to 3")?;
+    ensure((1..=8760).contains(&pins.block_hours), "pins.block_hours", "must be 1 to 8760")?;
+    ensure((1..=60).contains(&pins.otp_minutes), "pins.otp_minutes", "must be 1 to 60")?;
+    let registrations = (1..=20).contains(&pins.registration_tries_max);
+    ensure(registrations, "pins.registration_tries_max", "must be 1 to 20")?;
+    let run = pins.max_same_run.is_none_or(|run| (1..=5).contains(&run));
+    ensure(run, "pins.max_same_run", "must be 1 to 5")?;
+    let blocklist = match &pins.blocklist_file {
+        None => None,
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|_| wrong("pins.blocklist_file", "cannot be read"))?;
+            let list = Blocklist::parse(&text)
+                .map_err(|_| wrong("pins.blocklist_file", "is no list of PINs"))?;
+            Some(Arc::new(list))
+        }
+    };
+    Ok(Rules {
+        tries_max: pins.tries_max,
+        block_ms: i64::from(pins.block_hours) * 60 * MINUTE_MS,
+        reset_lifts_block: pins.reset_lifts_block,
+        max_same_run: pins.max_same_run,
+        blocklist,
+        otp_ms: i64::from(pins.otp_minutes) * MINUTE_MS,
+        registration_tries_max: pins.registration_tries_max,
+        registration_ms: DAY_MS,
+        holder_verified_ms: i64::from(pins.holder_verified_minutes) * MINUTE_MS,
+    })
+}
+
+impl Prepaid {
+    fn check(file: file::PrepaidFile) -> Result<Self, ConfigError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
+        let prefix =
+            file.prefix.is_empty() || (file.prefix.starts_with('/') && !file.prefix.ends_with('/'));
+        let prefix = prefix && file.prefix.bytes().all(plain) && !file.prefix.contains("//");
+        ensure(prefix, "prepaid.prefix", "must be empty or /name")?;
+        let pin_length = PinLength::parse(file.pin_length);
+        Ok(Self {
+            prefix: file.prefix,
+            require_verified_card: file.require_verified_card,
+            broken_per_minute: file.broken_per_minute,
+            pin_length: pin_length
+                .ok_or_else(|| wrong("prepaid.pin_length", "must be 4, 5 or 6"))?,
+            clients: file
+                .clients
+                .into_iter()
+                .map(PrepaidClient::check)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl PrepaidClient {
+    fn check(file: file::PrepaidClientFile) -> Result<Self, ConfigError> {
+        let key = |member| format!("prepaid.clients.{member}");
+        let named = CustomerId::parse(&file.client_id).is_ok() && file.client_id.len() <= 40;
+        ensure(named, &key("client_id"), "must be 1 to 40 letters or digits")?;
+        let layout = match (file.layout.as_str(), &file.iv) {
+            ("iv-prefixed", None) => Layout::IvPrefixed,
+            ("zero-iv", None) => Layout::ZeroIv,
+            ("fixed-iv", Some(iv)) => Layout::FixedIv(
+                file::hex_16(iv).ok_or_else(|| wrong(&key("iv"), "must be 32 hex digits"))?,
+            ),
+            ("fixed-iv", None) => return Err(wrong(&key("iv"), "is missing")),
+            (_, _) => {
+                return Err(wrong(
+                    &key("layout"),
+                    "must be iv-prefixed, fixed-iv (with iv) or zero-iv",
+                ));
+            }
+        };
+        let weak_layout = !matches!(layout, Layout::IvPrefixed);
+        let token_key = TokenKey::parse(&file.key.read(&key("key"))?, layout)
+            .map_err(|_| wrong(&key("key"), "must be 24 bytes as ascii:, hex: or base64:"))?;
+        Ok(Self {
+            client_id: file.client_id,
+            bank_id: file.bank_id,
+            entity_id: file.entity_id,
+            api_key: file.api_key.secret(&key("api_key"))?,
+            secure_code: file.secure_code.secret(&key("secure_code"))?,
+            consumer_id: file.consumer_id.secret(&key("consumer_id"))?,
+            key: token_key,
+            weak_layout,
+        })
+    }
+}
+
+impl ApiKey {
+    fn check(file: file::ApiKeyFile) -> Result<Self, ConfigError> {
+        let name = CustomerId::parse(&file.name);
+        let name = name.ok().filter(|name| name.as_str().len() <= 40);
+        Ok(Self {
+            name: name
+                .ok_or_else(|| wrong("api.keys.name", "must be 1 to 40 letters or digits"))?,
+            key: file.key.secret("api.keys.key")?,
+        })
+    }
+}

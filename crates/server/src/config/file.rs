@@ -1,0 +1,192 @@
+//! What may be written in the configuration, key by key. Defaults are those of `kunji serve`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use kunji_vault::Secret;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{ConfigError, wrong};
+use crate::telemetry::{LogFormat, LogLevel};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    pub(super) server: Server,
+    pub(super) metrics: Metrics,
+    pub(super) log: Log,
+    pub(super) store: Store,
+    pub(super) vault: VaultFile,
+    pub(super) pins: Pins,
+    pub(super) axis: AxisFile,
+    pub(super) prepaid: PrepaidFile,
+    pub(super) api: Api,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) listen: String,
+    pub(super) allow_remote: bool,
+    pub(super) connections_max: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) listen: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) level: LogLevel,
+    pub(super) format: LogFormat,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: String,
+    pub(super) cache_mib: u32,
+    pub(super) memtable_mib: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VaultFile {
+    pub(super) key_file: PathBuf,
+    pub(super) unseal_file: PathBuf,
+    pub(super) rsa_threads: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pins {
+    pub(super) tries_max: u8,
+    pub(super) block_hours: u32,
+    pub(super) reset_lifts_block: bool,
+    pub(super) max_same_run: Option<u8>,
+    pub(super) blocklist_file: Option<PathBuf>,
+    pub(super) otp_minutes: u32,
+    pub(super) registration_tries_max: u8,
+    pub(super) holder_verified_minutes: u32,
+    pub(super) allow_clear_pin: bool,
+    pub(super) live_per_minute: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AxisFile {
+    pub(super) mode: AxisMode,
+}
+
+/// Who decides in the Axis-style dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AxisMode {
+    /// The test id in the header; no state changes.
+    Scenario,
+    /// The credentials that are kept.
+    Live,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrepaidFile {
+    pub(super) prefix: String,
+    pub(super) require_verified_card: bool,
+    pub(super) broken_per_minute: u32,
+    pub(super) pin_length: u8,
+    pub(super) clients: Vec<PrepaidClientFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrepaidClientFile {
+    pub(super) client_id: String,
+    pub(super) bank_id: u32,
+    pub(super) entity_id: String,
+    pub(super) api_key: SecretSource,
+    pub(super) secure_code: SecretSource,
+    pub(super) consumer_id: SecretSource,
+    pub(super) key: SecretSource,
+    pub(super) layout: String,
+    pub(super) iv: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Api {
+    pub(super) keys: Vec<ApiKeyFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiKeyFile {
+    pub(super) name: String,
+    pub(super) key: SecretSource,
+}
+
+/// A secret, or where it lies: `env:NAME`, `file:PATH`, else the text itself.
+#[derive(Clone)]
+pub struct SecretSource(Zeroizing<String>);
+
+impl std::str::FromStr for SecretSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretSource {
+    /// Says nothing of a value of another type, which may be a secret without its quotes.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)?.as_str() {
+            Some(text) => Ok(Self(Zeroizing::new(text.to_owned()))),
+            None => Err(serde::de::Error::custom("a secret must be text in quotes")),
+        }
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretSource(****)")
+    }
+}
+
+impl SecretSource {
+    /// Fetches the secret's text.
+    ///
+    /// # Errors
+    /// `ConfigError` when the variable or the file is not there; `key` names the setting.
+    pub fn read(&self, key: &str) -> Result<Zeroizing<String>, ConfigError> {
+        if let Some(name) = self.0.strip_prefix("env:") {
+            let text = std::env::var(name);
+            return text
+                .map(Zeroizing::new)
+                .map_err(|_| wrong(key, "names a variable that is not set"));
+        }
+        if let Some(path) = self.0.strip_prefix("file:") {
+            let text = std::fs::read_to_string(path).map(Zeroizing::new);
+            let text = text.map_err(|_| wrong(key, "names a file that cannot be read"))?;
+            return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
+        }
+        Ok(self.0.clone())
+    }
+
+    pub(super) fn secret(&self, key: &str) -> Result<Secret, ConfigError> {
+        let text = self.read(key)?.to_string();
+        Secret::parse(text).map_err(|_| wrong(key, "is empty or too long"))
+    }
+}
+
+/// Reads 16 bytes from 32 hex digits.
+pub(super) fn hex_16(text: &str) -> Option<[u8; 16]> {
+    let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let value = digits.then(|| u128::from_str_radix(text, 16).ok())??;
+    Some(value.to_be_bytes())
+}

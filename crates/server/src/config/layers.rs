@@ -1,0 +1,143 @@
+//! The layers of the configuration: the later one wins, key by key.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::file::ConfigFile;
+
+/// Settings before they are one file.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    merged: Table,
+}
+
+/// Layers that do not make one file.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no TOML; says where, not what stands there.
+    #[error("{path} is not valid TOML in line {line}")]
+    NotToml {
+        /// Which file.
+        path: PathBuf,
+        /// Its first bad line.
+        line: usize,
+    },
+    /// A key is unknown, missing or of the wrong type.
+    #[error("{0}")]
+    Shape(String),
+    /// A variable names no setting.
+    #[error("the variable {0} names no setting: KUNJI_SECTION__KEY")]
+    Variable(String),
+}
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+const SANDBOX: &str = include_str!("sandbox.toml");
+
+impl Layers {
+    /// The defaults of `kunji serve`.
+    ///
+    /// # Errors
+    /// `LayerError` never, as a test shows.
+    pub fn defaults() -> Result<Self, LayerError> {
+        Self { merged: Table::new() }.text(DEFAULTS, Path::new("defaults"))
+    }
+
+    /// The defaults of `kunji sandbox`.
+    ///
+    /// # Errors
+    /// `LayerError` never, as a test shows.
+    pub fn sandbox() -> Result<Self, LayerError> {
+        Self::defaults()?.text(SANDBOX, Path::new("sandbox"))
+    }
+
+    /// Lays a file on top.
+    ///
+    /// # Errors
+    /// `LayerError` when it cannot be read or is no TOML.
+    pub fn file(self, path: &Path) -> Result<Self, LayerError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| LayerError::Unreadable { path: path.to_owned(), source })?;
+        self.text(&text, path)
+    }
+
+    /// Lays the variables `KUNJI_SECTION__KEY` on top; other variables are not ours.
+    ///
+    /// # Errors
+    /// `LayerError` when one of ours names no section and key.
+    pub fn environment(
+        mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, LayerError> {
+        for (name, value) in variables {
+            let Some(setting) = name.strip_prefix("KUNJI_") else { continue };
+            let Some((section, key)) = setting.split_once("__") else {
+                return Err(LayerError::Variable(name));
+            };
+            let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+            self = self.set(&section, &key, scalar(&value));
+        }
+        Ok(self)
+    }
+
+    /// Lays one setting on top, as from a flag.
+    #[must_use]
+    pub fn set(mut self, section: &str, key: &str, value: impl Into<Value>) -> Self {
+        let table = self.merged.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(table) = table {
+            table.insert(key.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// Reads the layers as one file.
+    ///
+    /// # Errors
+    /// `LayerError::Shape` names the key and what was expected, never the value.
+    pub fn read(self) -> Result<ConfigFile, LayerError> {
+        self.merged.try_into().map_err(|error: toml::de::Error| {
+            // The first line of the message names the key; values of secrets are opaque types.
+            LayerError::Shape(error.message().to_owned())
+        })
+    }
+
+    fn text(mut self, text: &str, path: &Path) -> Result<Self, LayerError> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            LayerError::NotToml { path: path.to_owned(), line: before.lines().count().max(1) }
+        })?;
+        lay(&mut self.merged, table);
+        Ok(self)
+    }
+}
+
+/// Tables are merged key by key; everything else is replaced.
+fn lay(below: &mut Table, above: Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => lay(below, above),
+            (_, value) => {
+                below.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A variable's text as the TOML scalar that it looks like.
+fn scalar(text: &str) -> Value {
+    match (text.parse::<i64>(), text.parse::<bool>()) {
+        (Ok(number), _) => Value::Integer(number),
+        (_, Ok(flag)) => Value::Boolean(flag),
+        (Err(_), Err(_)) => Value::String(text.to_owned()),
+    }
+}

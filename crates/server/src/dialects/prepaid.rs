@@ -1,0 +1,43 @@
+//! The prepaid card API: JSON in AES-192-CBC tokens (contract page `prepaid.md`).
+
+mod code;
+mod handlers;
+mod headers;
+mod reply;
+mod request;
+mod wire;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, post};
+
+pub use self::code::{Call, Code};
+use self::reply::Plain;
+use crate::app::App;
+use crate::config::Config;
+
+/// The routes of this dialect; whatever stands before `/api` is a setting.
+pub(super) fn routes(config: &Config) -> Router<App> {
+    let calls = format!("{}/{{api}}/{{*call}}", config.prepaid.prefix);
+    let bare = post(handlers::reset_pin).fallback(|| async { wrong_method() });
+    Router::new().route(&calls, any(handlers::dispatch)).route("/resetPin", bare)
+}
+
+/// "Not found", when the path is under this vendor's prefix.
+pub(super) fn not_found(app: &App, uri: &Uri) -> Option<Response> {
+    let prefix = &app.config().prepaid.prefix;
+    let rest = uri.path().strip_prefix(prefix.as_str())?;
+    (!prefix.is_empty() && rest.starts_with('/')).then(nothing_here)
+}
+
+fn nothing_here() -> Response {
+    Plain::of(StatusCode::NOT_FOUND, Code::DataNotFound).into_response()
+}
+
+fn wrong_method() -> Response {
+    let plain = Plain::of(StatusCode::METHOD_NOT_ALLOWED, Code::OperationNotAllowed);
+    let mut response = plain.into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PATCH"));
+    response
+}

@@ -1,0 +1,18 @@
+//! Speaks: dialects, our own API, the sandbox and the command line of Kunji.
+
+pub mod api;
+pub mod app;
+pub mod body;
+pub mod boot;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dialects;
+pub mod limiter;
+pub mod listener;
+pub mod problem;
+pub mod sandbox;
+pub mod seed;
+pub mod telemetry;
+pub mod wall;
+pub mod workers;

@@ -1,0 +1,131 @@
+//! Errors of our own API: RFC 9457 problem details.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kunji_core::engine::Fault;
+use serde::Serialize;
+
+use crate::body::BodyError;
+use crate::limiter::RetryAfter;
+use crate::telemetry::ReplyCode;
+
+/// What went wrong, from the caller's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The body or a parameter cannot be read.
+    Invalid,
+    /// The credential block cannot be opened, or was used before.
+    UnreadableBlock,
+    /// No or a wrong bearer key.
+    Unauthorized,
+    /// No such resource.
+    NotFound,
+    /// No such credential.
+    UnknownCredential,
+    /// Another method is needed.
+    MethodNotAllowed,
+    /// The request id was used before, for something else.
+    Duplicate,
+    /// The body is over 64 KiB.
+    TooLarge,
+    /// The body does not say that it is JSON.
+    NotJson,
+    /// The allowance is used up.
+    TooMany(RetryAfter),
+    /// Something broke: the outcome is unknown.
+    OutcomeUnknown,
+}
+
+#[derive(Serialize)]
+struct ProblemBody {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+}
+
+impl Problem {
+    fn words(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Invalid => (StatusCode::BAD_REQUEST, "invalid_request", "Invalid request"),
+            Self::UnreadableBlock => {
+                (StatusCode::BAD_REQUEST, "unreadable_block", "Credential block not accepted")
+            }
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+            Self::UnknownCredential => {
+                (StatusCode::NOT_FOUND, "unknown_credential", "No such credential")
+            }
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
+            }
+            Self::Duplicate => {
+                (StatusCode::CONFLICT, "duplicate_request", "Request id used for other content")
+            }
+            Self::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", "Request over 64 KiB")
+            }
+            Self::NotJson => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Content type must be JSON")
+            }
+            Self::TooMany(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests")
+            }
+            Self::OutcomeUnknown => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "outcome_unknown",
+                "Outcome unknown: send the same request again",
+            ),
+        }
+    }
+
+    /// The status, the code and the body.
+    #[must_use]
+    pub fn say(self) -> (StatusCode, &'static str, Vec<u8>) {
+        let (status, code, title) = self.words();
+        let body = ProblemBody { kind: "about:blank", title, status: status.as_u16(), code };
+        // Text and a number: writing them to memory cannot fail.
+        (status, code, serde_json::to_vec(&body).unwrap_or_default())
+    }
+}
+
+/// The media type of problem details.
+pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, code, body) = self.say();
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        if let Self::TooMany(RetryAfter { seconds }) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self == Self::Unauthorized {
+            let challenge = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response.extensions_mut().insert(ReplyCode(code));
+        response
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::Incomplete => Self::Invalid,
+        }
+    }
+}
+
+impl From<RetryAfter> for Problem {
+    fn from(after: RetryAfter) -> Self {
+        Self::TooMany(after)
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(_: Fault) -> Self {
+        Self::OutcomeUnknown
+    }
+}
