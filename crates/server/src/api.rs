@@ -73,9 +73,7 @@ async fn jwks(State(app): State<App>) -> Result<Response, Problem> {
     // The first RSA key takes a while; whoever asks for keys before it is there waits for it.
     let keys = tokio::task::spawn_blocking(move || vault.ready_rsa().map(|()| vault.jwks()));
     match keys.await {
-        Ok(Ok(keys)) => {
-            Ok(([(header::CONTENT_TYPE, "application/json")], keys).into_response())
-        }
+        Ok(Ok(keys)) => Ok(([(header::CONTENT_TYPE, "application/json")], keys).into_response()),
         Ok(Err(_)) | Err(_) => Err(Problem::OutcomeUnknown),
     }
 }
@@ -141,7 +139,7 @@ async fn run(
     app.admit(&credential)?;
     let target = Target::Known(credential);
     let request = Request { caller, txn, program: None, target, command };
-    Ok(respond(app.run("api", request, ApiVoice).await?))
+    Ok(respond(app.run(request, ApiVoice).await?))
 }
 
 fn credential(kind: &str, id: &str) -> Result<CredentialId, Problem> {

@@ -1,10 +1,10 @@
 //! What every handler works with: the issuer, the settings, the limits.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kunji_core::command::Request;
-use kunji_core::engine::{Engine, Fault, Verdict, Voice};
+use kunji_core::engine::{Engine, Fault, Voice};
 use kunji_core::ids::CredentialId;
 use kunji_core::receipt::Reply;
 use kunji_store::Embedded;
@@ -18,6 +18,8 @@ use crate::workers::RsaWorkers;
 
 /// Operations that may be under way at once; a further one is answered "busy".
 const OPERATIONS_MAX: u32 = 4096;
+/// How long a caller waits for an operation; the operation itself goes on.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Names that the limiters tell apart.
 const LIMITER_KEYS_MAX: usize = 65_536;
 
@@ -108,27 +110,28 @@ impl App {
         *place = Arc::new(issuer);
     }
 
-    /// Runs a request to its end, even if the caller leaves.
+    /// Runs a request to its end, even if the caller leaves or the deadline passes.
     ///
     /// # Errors
-    /// `Fault` when something broke: the outcome is unknown.
+    /// `Fault` when something broke or took too long: the outcome is unknown.
     pub async fn run(
         &self,
-        dialect: &'static str,
         request: Request,
         voice: impl Voice + Send + 'static,
     ) -> Result<Reply, Fault> {
         let operations = Arc::clone(&self.shared.operations);
         let permit = operations.try_acquire_owned().map_err(|_| Fault::Busy)?;
-        let issuer = self.issuer();
-        let (action, app) = (request.command.action(), self.clone());
+        let (issuer, action) = (self.issuer(), request.command.action());
         let run = tokio::spawn(async move {
-            let voice = Counted { voice, metrics: &app.shared.metrics, dialect };
             let answered = issuer.run(request, &voice).await;
             drop(permit);
             answered
         });
-        let answered = run.await.unwrap_or(Err(Fault::Busy));
+        let answered = match tokio::time::timeout(OPERATION_TIMEOUT, run).await {
+            Ok(Ok(answered)) => answered,
+            // It panicked, or it is late: in both cases nobody knows the outcome.
+            Ok(Err(_)) | Err(_) => Err(Fault::Busy),
+        };
         if let Err(fault) = &answered {
             self.report(fault, action.as_str());
         }
@@ -143,26 +146,26 @@ impl App {
         self.shared.live.check(&credential.to_string(), self.elapsed_ms())
     }
 
-    /// Takes one broken token of a client from its allowance.
+    /// Says whether a client may still send tokens: not after too many broken ones.
     ///
     /// # Errors
-    /// `RetryAfter` when there is none left.
-    pub fn forgive_token(&self, client: &str) -> Result<(), RetryAfter> {
+    /// `RetryAfter` when its allowance of broken tokens is used up.
+    pub fn admit_token(&self, client: &str) -> Result<(), RetryAfter> {
+        self.shared.broken_tokens.peek(client, self.elapsed_ms())
+    }
+
+    /// Takes one broken token of a client from its allowance.
+    pub fn count_broken_token(&self, client: &str) {
         self.shared.metrics.token_broken(client);
-        self.shared.broken_tokens.check(client, self.elapsed_ms())
+        // Whether any is left is asked before the next token is opened.
+        let _ = self.shared.broken_tokens.check(client, self.elapsed_ms());
     }
 
     /// Logs a fault once, with its whole chain.
     pub fn report(&self, fault: &Fault, operation: &'static str) {
         self.shared.metrics.fault_met(operation);
-        let mut chain = fault.to_string();
-        let mut source = std::error::Error::source(fault);
-        while let Some(cause) = source {
-            chain.push_str(": ");
-            chain.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        tracing::error!(fault = %chain, "{operation} broke");
+        let fault: &dyn std::error::Error = fault;
+        tracing::error!(fault, "{operation} broke");
     }
 
     /// Waits until every operation under way has ended.
@@ -178,19 +181,4 @@ impl App {
 
 fn permits(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-/// Counts what a voice says.
-struct Counted<'a, V> {
-    voice: V,
-    metrics: &'a Metrics,
-    dialect: &'static str,
-}
-
-impl<V: Voice> Voice for Counted<'_, V> {
-    fn say(&self, verdict: Verdict<'_>) -> Reply {
-        let name = verdict.outcome.map_or_else(|no| no.as_str(), |yes| yes.as_str());
-        self.metrics.verdict_given(self.dialect, name);
-        self.voice.say(verdict)
-    }
 }

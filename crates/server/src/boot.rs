@@ -1,5 +1,6 @@
 //! Puts the parts together: keys, store, engine, routes. The only place that knows all of them.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -69,8 +70,16 @@ fn make_parent(path: &Path) -> Result<(), BootError> {
     let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
         return Ok(());
     };
-    let broke = |source| BootError::Directory { path: parent.to_owned(), source };
-    std::fs::create_dir_all(parent).map_err(broke)
+    make_private(parent)
+}
+
+/// Makes a directory that only its owner can enter; one that is there stays as it is.
+///
+/// # Errors
+/// `BootError::Directory` when it cannot be made.
+pub fn make_private(path: &Path) -> Result<(), BootError> {
+    let broke = |source| BootError::Directory { path: path.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(broke)
 }
 
 /// Opens the store and puts an engine over it.

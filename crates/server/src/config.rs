@@ -299,3 +299,81 @@ impl ApiKey {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layered(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::check(Layers::defaults()?.file(file.path())?.read()?)
+    }
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        let said = layered(text).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+
+    #[test]
+    fn example_says_the_defaults_and_nothing_else() {
+        let example: toml::Table = EXAMPLE.parse().unwrap();
+        let defaults: toml::Table = include_str!("config/defaults.toml").parse().unwrap();
+        assert_eq!(example, defaults);
+    }
+
+    #[test]
+    fn defaults_and_sandbox_hold() {
+        assert!(Config::check(Layers::defaults().unwrap().read().unwrap()).is_ok());
+        let sandbox = Config::check(Layers::sandbox().unwrap().read().unwrap()).unwrap();
+        assert_eq!(sandbox.axis.mode, AxisMode::Scenario);
+        assert_eq!(sandbox.rules.tries_max, 3);
+    }
+
+    #[test]
+    fn commented_lines_of_the_example_are_settings_too() {
+        let all = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = ") || setting.starts_with("[[") => setting,
+            Some(_) | None => line,
+        });
+        let all = all.filter(|line| !line.ends_with("= []")).collect::<Vec<_>>().join("\n");
+        let all = all.replace("env:", "hunter2-").replace("blocklist_file", "# blocklist_file");
+        let all = all.replace("file:/run/credentials/kunji/prepaid.key", "ascii:0123456789abcdef01234567");
+        let config = layered(&all).unwrap();
+        assert_eq!(config.prepaid.clients.len(), 1);
+        assert_eq!(config.api_keys.len(), 1);
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        refused("[pins]\ntries_max = 4", "pins.tries_max: must be 1 to 3");
+        refused("[pins]\ntries_maxx = 3", "tries_maxx");
+        refused("[pinz]\na = 1", "pinz");
+        refused("[server]\nlisten = \"0.0.0.0:1\"", "server.allow_remote");
+        refused("[store]\nurl = \"hunter2\"", "store.url: must be fjall:PATH");
+        refused("[prepaid]\nprefix = \"hunter2\"", "prepaid.prefix");
+        refused("[[api.keys]]\nname = \"x\"\nkey = \"env:HUNTER2_IS_NOT_SET\"", "api.keys.key");
+        refused("[[api.keys]]\nname = \"x\"\nkey = 7", "a secret must be text");
+        refused("[[api.keys]]\nname = \"x\"\nkey = \"\"", "api.keys.key");
+        refused("[server\nlisten = \"hunter2\"", "not valid TOML in line 1");
+    }
+
+    #[test]
+    fn variables_name_a_section_and_a_key() {
+        let set = |name: &str, value: &str| {
+            let variables = [(name.to_owned(), value.to_owned())].into_iter();
+            let layers = Layers::defaults().unwrap().environment(variables);
+            layers.map_err(ConfigError::from).and_then(|layers| Config::check(layers.read()?))
+        };
+        assert_eq!(set("KUNJI_PINS__TRIES_MAX", "2").unwrap().rules.tries_max, 2);
+        assert_eq!(set("KUNJI_AXIS__MODE", "off").unwrap().axis.mode, AxisMode::Off);
+        assert_eq!(set("PATH", "2").unwrap().rules.tries_max, 3);
+        assert!(set("KUNJI_PINS", "2").is_err());
+        assert!(set("KUNJI_PINS__NONE", "2").is_err());
+        assert!(set("KUNJI_PINS__TRIES_MAX", "many").is_err());
+    }
+}

@@ -11,7 +11,7 @@ use crate::app::App;
 
 /// The routes of all dialects.
 pub fn routes(app: &App) -> Router<App> {
-    Router::new().merge(axis::routes()).merge(prepaid::routes(app.config()))
+    Router::new().merge(axis::routes(app.config())).merge(prepaid::routes(app.config()))
 }
 
 /// "Not found" in the words of the vendor whose path it is, if it is anybody's.

@@ -99,6 +99,20 @@ impl Limiter {
         taken
     }
 
+    /// Says whether a [`Limiter::check`] would be refused now; takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The time to wait, if the key has no permit left.
+    pub fn peek(&self, key: &str, now_ms: u64) -> Result<(), RetryAfter> {
+        let Some(interval) = self.interval else {
+            return Ok(());
+        };
+        let hash = self.hasher.hash_one(key);
+        let kept = self.shard(hash).and_then(|shard| shard.free_at.get(&hash).copied());
+        self.take(&mut kept.unwrap_or(0), interval, now_ms.saturating_mul(MILLI_NANOS))
+    }
+
     fn shard(&self, hash: u64) -> Option<MutexGuard<'_, Shard>> {
         // The map inside a shard has its own hash, so any bits do.
         let count = u64::try_from(self.shards.len()).ok()?;
@@ -158,6 +172,16 @@ mod tests {
         check(&limiter, "a", 999, Err(1));
         check(&limiter, "a", 1000, Ok(()));
         check(&limiter, "a", 1000, Err(1));
+    }
+
+    #[test]
+    fn a_peek_takes_nothing() {
+        let limiter = Limiter::new(60, 1, 100);
+        assert_eq!(limiter.peek("a", 0), Ok(()));
+        assert_eq!(limiter.peek("a", 0), Ok(()));
+        check(&limiter, "a", 0, Ok(()));
+        assert_eq!(limiter.peek("a", 0), Err(RetryAfter { seconds: 1 }));
+        assert_eq!(limiter.peek("b", 0), Ok(()));
     }
 
     #[test]

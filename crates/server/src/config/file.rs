@@ -87,6 +87,8 @@ pub(super) struct AxisFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AxisMode {
+    /// Nobody: this dialect is not spoken.
+    Off,
     /// The test id in the header; no state changes.
     Scenario,
     /// The credentials that are kept.

@@ -12,6 +12,7 @@ use axum::routing::post;
 
 use self::reply::ApiError;
 use crate::app::App;
+use crate::config::{AxisMode, Config};
 
 /// Where an MPIN is changed.
 pub const CHANGE_MPIN: &str = "/api/transactions/v1/changempin";
@@ -23,7 +24,10 @@ pub const OTP_REQUEST: &str = "/api/axis/upi/otp/request";
 pub use self::reply::ALL_CODES;
 
 /// The routes of this dialect.
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes(config: &Config) -> Router<App> {
+    if config.axis.mode == AxisMode::Off {
+        return Router::new();
+    }
     let wrong_method = || async { ApiError::MethodNotAllowed };
     Router::new()
         .route(CHANGE_MPIN, post(handlers::change_mpin).fallback(wrong_method))

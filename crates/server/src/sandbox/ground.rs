@@ -82,7 +82,9 @@ impl Ground {
         let _one_at_a_time = self.resetting.lock().await;
         let old = std::fs::read_to_string(self.dir.join("current"))?;
         let vault = Arc::clone(&app.issuer().vault);
-        app.replace_issuer(self.sow(app.config(), vault, app.clock().clone()).await?);
+        let issuer = self.sow(app.config(), vault, app.clock().clone()).await?;
+        boot::note_start(&issuer).await?;
+        app.replace_issuer(issuer);
         // Open files of a removed directory stay readable for those who still hold them.
         std::fs::remove_dir_all(self.dir.join(old.trim()))?;
         Ok(())

@@ -30,7 +30,6 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    verdicts: Family<VerdictLabels, Counter>,
     store_commits: Counter,
     store_batch_size: Histogram,
     rsa_queue_depth: Gauge,
@@ -91,12 +90,6 @@ struct RouteLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VerdictLabels {
-    dialect: &'static str,
-    verdict: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ClientLabels {
     client: String,
 }
@@ -134,7 +127,6 @@ impl Metrics {
             registry: Registry::with_prefix("kunji"),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(seconds),
-            verdicts: Family::default(),
             store_commits: Counter::default(),
             store_batch_size: Histogram::new(BATCH_SIZES),
             rsa_queue_depth: Gauge::default(),
@@ -152,8 +144,6 @@ impl Metrics {
         registry.register("requests", "Requests answered", self.requests.clone());
         let help = "Time from a request's head to its answer's head";
         registry.register("request_seconds", help, self.request_seconds.clone());
-        let help = "Answers to the question whether a PIN is right";
-        registry.register("pin_verdicts", help, self.verdicts.clone());
         registry.register("store_commits", "Decisions made durable", self.store_commits.clone());
         let help = "Decisions made durable by one write";
         registry.register("store_batch_size", help, self.store_batch_size.clone());
@@ -169,11 +159,6 @@ impl Metrics {
         self.requests.get_or_create(labels).inc();
         let route = RouteLabels { route: labels.route.clone() };
         self.request_seconds.get_or_create(&route).observe(duration.as_secs_f64());
-    }
-
-    /// A PIN was judged.
-    pub fn verdict_given(&self, dialect: &'static str, verdict: &'static str) {
-        self.verdicts.get_or_create(&VerdictLabels { dialect, verdict }).inc();
     }
 
     /// One write made `batch_size` decisions durable.
@@ -248,7 +233,6 @@ mod tests {
         let labels =
             RequestLabels { route: RouteLabel(None), method: "GET", status: 404, code: "U09" };
         metrics.request_answered(&labels, Duration::from_millis(2));
-        metrics.verdict_given("axis", "wrong_pin");
         metrics.batch_committed(3);
         metrics.rsa_block_queued();
         metrics.rsa_block_queued();
@@ -261,7 +245,6 @@ mod tests {
             "kunji_request_seconds_count{route=\"unmatched\"} 1",
             "kunji_request_seconds_bucket{le=\"0.001\",route=\"unmatched\"} 0",
             "kunji_request_seconds_bucket{le=\"0.0025\",route=\"unmatched\"} 1",
-            "kunji_pin_verdicts_total{dialect=\"axis\",verdict=\"wrong_pin\"} 1",
             "kunji_store_commits_total 3",
             "kunji_store_batch_size_bucket{le=\"4.0\"} 1",
             "kunji_rsa_queue_depth 1",

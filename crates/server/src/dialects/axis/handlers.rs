@@ -21,7 +21,7 @@ pub(super) async fn change_mpin(
     match mode {
         Mode::Scenario(TestId::One) => {
             let stamp = app.clock().stamp();
-            Ok(respond(ChangeEcho::of(&root).success(stamp.real, stamp.entropy)))
+            Ok(respond(ChangeEcho::of(&root).success(stamp.now, stamp.entropy)))
         }
         Mode::Scenario(TestId::Two) => Err(ApiError::WrongMpin),
         Mode::Scenario(TestId::Three) => Err(ApiError::InvalidInput),
@@ -82,5 +82,5 @@ async fn live(
     if let Target::Known(account) = &command.target {
         app.admit(account)?;
     }
-    Ok(respond(app.run("axis", command, echo).await?))
+    Ok(respond(app.run(command, echo).await?))
 }

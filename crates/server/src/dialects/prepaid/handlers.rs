@@ -70,7 +70,8 @@ async fn answer(
     let holder = holder_check(app, http.headers());
     let bytes = bytes(http).await?;
     let stamp = app.clock().stamp();
-    let body = match open(app, client, &bytes).await? {
+    app.admit_token(&client.client_id).map_err(Plain::too_many)?;
+    let body = match open(app, client, &bytes).await {
         Some(body) => body,
         None => {
             let broken = Echo::blank(call, client).failure(Code::MalformedRequest, &stamp);
@@ -88,7 +89,7 @@ async fn answer(
                 app.admit(card).map_err(Plain::too_many)?;
             }
             let unknown = echo.failure(Code::UnableToProcess, &stamp);
-            app.run("prepaid", *request, echo).await.unwrap_or(unknown)
+            app.run(*request, echo).await.unwrap_or(unknown)
         }
         Ok(Ask::Stored(key)) => match issuer.store.receipt(&key).await {
             Ok(Some(receipt)) => echo.status(&receipt, &stamp),
@@ -103,16 +104,16 @@ async fn answer(
 }
 
 /// Opens the token. `None`: it is broken, and nobody learns in which way.
-async fn open(app: &App, client: &PrepaidClient, bytes: &Bytes) -> Result<Option<CallBody>, Plain> {
+async fn open(app: &App, client: &PrepaidClient, bytes: &Bytes) -> Option<CallBody> {
     let begun = Instant::now();
     let token = serde_json::from_slice::<TokenBody>(bytes).ok();
     let body = token.and_then(|body| client.key.open::<CallBody>(&body.token).ok());
     if body.is_some() {
-        return Ok(body);
+        return body;
     }
-    let forgiven = app.forgive_token(&client.client_id);
+    app.count_broken_token(&client.client_id);
     tokio::time::sleep_until((begun + BROKEN_TOKEN_DELAY).into()).await;
-    forgiven.map(|()| None).map_err(Plain::too_many)
+    None
 }
 
 async fn bytes(http: Request) -> Result<Bytes, Plain> {

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Sets up what a fresh Debian machine lacks, then checks and tests everything.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+missing=()
+for tool in gcc make curl; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if ((${#missing[@]})); then
+    apt-get update
+    apt-get install -y --no-install-recommends "${missing[@]}" libc6-dev
+fi
+
+echo "== format"
+cargo fmt --all --check
+echo "== lints"
+cargo clippy --locked --workspace --all-targets -- -D warnings
+echo "== tests"
+cargo test --locked --workspace
+echo "== documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+echo "== release build: marks and load smoke test"
+cargo test --locked --release -p kunji-server --test it -- marks::
+cargo bench --locked -p kunji-server --bench load -- --smoke
