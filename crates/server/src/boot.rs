@@ -1,25 +1,20 @@
-//! Puts the parts together: keys, store, engine, routes. The only place that knows all of them.
+//! Puts the parts together: keys, store, engine.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
 use kunji_core::audit::Action;
 use kunji_core::engine::{Engine, Fault};
 use kunji_core::ids::Caller;
 use kunji_store::{Embedded, EmbeddedSettings, OpenError};
 use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
 
-use crate::app::{App, Issuer};
+use crate::app::Issuer;
 use crate::clock::ServiceClock;
 use crate::config::Config;
-use crate::problem::Problem;
-use crate::telemetry::{Metrics, RequestLog};
+use crate::telemetry::Metrics;
 use crate::workers::RsaWorkers;
-use crate::{api, dialects, sandbox};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -119,18 +114,4 @@ pub fn open_issuer(
 pub async fn note_start(issuer: &Issuer) -> Result<(), BootError> {
     let caller = Caller::parse("service").map_err(Fault::from)?;
     Ok(issuer.note(caller, Action::Started, issuer.vault.key_names()).await?)
-}
-
-/// All routes, each request logged and counted.
-pub fn routes(app: &App, metrics: Arc<Metrics>) -> Router {
-    let mut router = Router::new().merge(api::routes()).merge(dialects::routes(app));
-    if app.is_sandbox() {
-        router = router.merge(sandbox::routes());
-    }
-    router.fallback(nothing_here).layer(RequestLog::new(metrics)).with_state(app.clone())
-}
-
-async fn nothing_here(State(app): State<App>, request: Request) -> Response {
-    let vendor = dialects::not_found(&app, request.uri());
-    vendor.unwrap_or_else(|| Problem::NotFound.into_response())
 }

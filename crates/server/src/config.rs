@@ -340,7 +340,8 @@ mod tests {
         });
         let all = all.filter(|line| !line.ends_with("= []")).collect::<Vec<_>>().join("\n");
         let all = all.replace("env:", "hunter2-").replace("blocklist_file", "# blocklist_file");
-        let all = all.replace("file:/run/credentials/kunji/prepaid.key", "ascii:0123456789abcdef01234567");
+        let all = all
+            .replace("file:/run/credentials/kunji/prepaid.key", "ascii:0123456789abcdef01234567");
         let config = layered(&all).unwrap();
         assert_eq!(config.prepaid.clients.len(), 1);
         assert_eq!(config.api_keys.len(), 1);

@@ -11,6 +11,7 @@ pub mod dialects;
 pub mod limiter;
 pub mod listener;
 pub mod problem;
+pub mod routes;
 pub mod sandbox;
 pub mod seed;
 pub mod telemetry;

@@ -10,6 +10,7 @@
 //! batch is all or nothing: so what is answered is durable, and so is all that it rests on. After
 //! a failed batch nothing is accepted any more until the store is opened again.
 
+mod entry;
 mod pending;
 mod writer;
 
@@ -26,8 +27,9 @@ use kunji_core::store::{
     StoreFault, Survey,
 };
 
+use self::entry::Entry;
 use self::pending::Pending;
-use self::writer::{Entry, Writer};
+use self::writer::Writer;
 use crate::rows;
 
 /// The format that this build writes; a store of a newer one is refused.
@@ -35,8 +37,11 @@ const FORMAT: u32 = 1;
 /// Smallest journal that the engine accepts, and the one we ask for: fast to reopen.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
+/// Hears how many commits each batch carried.
+pub type BatchReport = Arc<dyn Fn(usize) + Send + Sync>;
+
 /// Memory that the engine may use; more than this only while a memtable is written out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct EmbeddedSettings {
     /// Cache of blocks read from disk, in bytes.
     pub cache_bytes: u64,
@@ -45,7 +50,7 @@ pub struct EmbeddedSettings {
     /// Commits that one batch may merge.
     pub batch_len_max: usize,
     /// Called after each batch with the number of commits that it carried.
-    pub on_batch: Option<fn(usize)>,
+    pub on_batch: Option<BatchReport>,
 }
 
 impl Default for EmbeddedSettings {
@@ -110,7 +115,7 @@ impl Embedded {
     /// # Errors
     /// `OpenError` when it is in use, damaged, or written by a newer build.
     pub fn open(path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
-        let spaces = Arc::new(Spaces::open(path, settings)?);
+        let spaces = Arc::new(Spaces::open(path, &settings)?);
         let pending = Arc::new(Mutex::new(Pending::default()));
         let writer = Writer::start(Arc::clone(&spaces), Arc::clone(&pending), settings)
             .map_err(|source| OpenError::Engine { path: path.to_owned(), source: source.into() })?;
@@ -123,6 +128,12 @@ impl Embedded {
     /// `StoreFault` when the store cannot be read.
     pub fn is_empty(&self) -> Result<bool, StoreFault> {
         self.spaces.record.is_empty().map_err(StoreFault::of("looking for records"))
+    }
+
+    /// Whether commits are still accepted: not after a failed batch.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.writer.is_running()
     }
 
     fn pending(&self) -> Result<MutexGuard<'_, Pending>, StoreFault> {
@@ -158,7 +169,7 @@ fn holds(space: &Keyspace, key: &[u8]) -> Result<bool, StoreFault> {
 }
 
 impl Spaces {
-    fn open(path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
+    fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let broke = |source| match matches!(source, fjall::Error::Locked) {
             true => OpenError::InUse(path.to_owned()),
             false => OpenError::Engine { path: path.to_owned(), source },
@@ -176,7 +187,8 @@ impl Spaces {
                 .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))
                 .map_err(broke)
         };
-        let fresh = database.keyspace_count() == 0;
+        // A first start that was cut short left at most this keyspace, without a format in it.
+        let fresh = database.list_keyspace_names().iter().all(|name| &**name == "meta");
         let meta = keyspace("meta")?;
         match meta.get("format").map_err(broke)? {
             None if fresh => {

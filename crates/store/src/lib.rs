@@ -4,5 +4,5 @@ mod embedded;
 mod memory;
 mod rows;
 
-pub use embedded::{Embedded, EmbeddedSettings, OpenError};
+pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;

@@ -1,5 +1,6 @@
 //! The store for tests and throw-away tools: a few maps behind one lock.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
@@ -84,8 +85,9 @@ impl Store for Memory {
 
     async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
         let held = self.held()?;
-        let newest = held.messages.iter().rev().filter(|message| message.to == *to);
-        Ok(newest.take(OUTBOX_LEN_MAX).cloned().collect())
+        let mut sent: Vec<&Message> = held.messages.iter().filter(|one| one.to == *to).collect();
+        sent.sort_by_key(|message| Reverse((message.at, message.serial)));
+        Ok(sent.into_iter().take(OUTBOX_LEN_MAX).cloned().collect())
     }
 }
 

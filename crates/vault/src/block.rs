@@ -7,7 +7,7 @@ use serde::{Deserialize as DeriveDeserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::fingerprint::sha256;
+use crate::digest::sha256;
 use crate::jwe;
 
 /// The longest text kept as a PIN block, in bytes.

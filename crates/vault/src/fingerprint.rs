@@ -1,13 +1,12 @@
-//! Keyed fingerprints of commands, and the plain hash of the audit chain.
+//! Keyed fingerprints of commands.
 
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::block::PinBlock;
-use crate::mac::{Mac, array_of};
+use crate::mac::Mac;
 
 /// Names the content of a command without telling it; a keyed MAC.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -66,16 +65,6 @@ impl fmt::Debug for Fingerprinter {
     }
 }
 
-/// SHA-256 (FIPS 180-4) over the parts, simply concatenated.
-#[must_use]
-pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(part);
-    }
-    array_of(context.finish().as_ref())
-}
-
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::hmac;
@@ -111,11 +100,5 @@ mod tests {
         of_text.text("4821");
         of_block.block(&PinBlock::absorb("4821".to_owned()));
         assert!(!of_text.finish().same_as(&of_block.finish()));
-    }
-
-    #[test]
-    fn hash_is_that_of_the_concatenation() {
-        assert_eq!(sha256(&[b"ab", b"", b"c"]), sha256(&[b"abc"]));
-        assert_eq!(sha256(&[b"abc"])[..4], [0xba, 0x78, 0x16, 0xbf]);
     }
 }

@@ -12,7 +12,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use zeroize::Zeroizing;
 
 use crate::block::{Opening, PinBlock};
-use crate::fingerprint::sha256;
+use crate::digest::sha256;
 use crate::jwk;
 use crate::keyring::KeyRing;
 use crate::pin::ClearPin;

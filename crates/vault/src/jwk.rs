@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::sha256;
+use crate::digest::sha256;
 
 /// The length of a coordinate on P-256, in bytes.
 pub(crate) const COORDINATE_LEN: usize = 32;

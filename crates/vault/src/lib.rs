@@ -21,6 +21,7 @@
 
 mod block;
 mod blocklist;
+mod digest;
 mod fault;
 mod fingerprint;
 mod hex;
@@ -40,8 +41,9 @@ mod verifier;
 
 pub use block::{BLOCK_LEN_MAX, BlockMark, Cost, Opening, PinBlock, PinUse, Transit, Unreadable};
 pub use blocklist::{BLOCKLIST_LEN_MAX, Blocklist, BlocklistError};
+pub use digest::sha256;
 pub use fault::{FileProblem, KeyFault, VaultFault};
-pub use fingerprint::{Fingerprint, Fingerprinter, sha256};
+pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use jwe::BLOCK_AGE_MAX_MS;
 pub use keyring::{KEY_VERSIONS_MAX, KeyRing, UnsealKey};
 pub use maker::{BlockAlg, BlockMaker, JwksError};

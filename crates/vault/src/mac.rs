@@ -2,6 +2,8 @@
 
 use aws_lc_rs::hmac;
 
+use crate::digest::array_of;
+
 /// A MAC in the making: every field goes in behind its length.
 pub(crate) struct Mac(hmac::Context);
 
@@ -23,13 +25,4 @@ impl Mac {
     pub(crate) fn finish(self) -> [u8; 32] {
         array_of(self.0.sign().as_ref())
     }
-}
-
-/// The 32 bytes of a SHA-256 output.
-pub(crate) fn array_of(output: &[u8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (to, from) in bytes.iter_mut().zip(output) {
-        *to = *from;
-    }
-    bytes
 }

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use thiserror::Error;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::fingerprint::sha256;
+use crate::digest::sha256;
 
 /// The longest configured secret, in bytes.
 pub const SECRET_LEN_MAX: usize = 1024;

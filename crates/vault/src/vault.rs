@@ -168,6 +168,12 @@ impl Vault {
         self.ring.ready_rsa()
     }
 
+    /// The ids of all live block keys, newest first: for the audit.
+    #[must_use]
+    pub fn key_names(&self) -> String {
+        self.ring.public().iter().filter_map(|key| key.kid.as_deref()).collect::<Vec<_>>().join(" ")
+    }
+
     /// The public keys as a JWK set (RFC 7517), newest first.
     #[must_use]
     pub fn jwks(&self) -> String {

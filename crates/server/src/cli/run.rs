@@ -18,6 +18,7 @@ use crate::boot;
 use crate::clock::ServiceClock;
 use crate::config::{Config, Layers};
 use crate::listener::{self, ListenerLimits};
+use crate::routes;
 use crate::sandbox::banner::banner;
 use crate::sandbox::ground::{Ground, put_whole};
 use crate::seed::{SANDBOX, Seed};
@@ -74,7 +75,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
         let issuer = ground.open(&config, vault, ServiceClock::default()).await?;
         boot::note_start(&issuer).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Sandbox);
-        let router = boot::routes(&app, Arc::clone(&metrics)).layer(Extension(ground));
+        let router = routes::all(&app, Arc::clone(&metrics)).layer(Extension(ground));
         let kept = args.data.as_deref();
         let announce = |base: &str| match output {
             Output::Text => super::print(&banner(&app, base, kept)),
@@ -98,7 +99,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let issuer = boot::open_issuer(&config, &config.files.store, vault, clock, &metrics)?;
         boot::note_start(&issuer).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
-        let router = boot::routes(&app, Arc::clone(&metrics));
+        let router = routes::all(&app, Arc::clone(&metrics));
         let announce = |base: &str| {
             tracing::info!(listen.address = base, "answering");
             Ok(())

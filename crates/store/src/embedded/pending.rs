@@ -7,7 +7,7 @@ use kunji_core::receipt::Receipt;
 use kunji_core::store::Record;
 use kunji_vault::BlockMark;
 
-use super::writer::Entry;
+use super::entry::Entry;
 
 /// A record carries the ticket of the commit that put it there; receipts and marks come once.
 #[derive(Default)]

@@ -6,67 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use fjall::PersistMode;
-use kunji_core::receipt::Receipt;
-use kunji_core::store::{Commit, Record, StoreFault};
-use kunji_vault::BlockMark;
+use kunji_core::store::StoreFault;
 use tokio::sync::oneshot;
 
+use super::entry::Entry;
 use super::pending::Pending;
 use super::{EmbeddedSettings, Spaces};
-use crate::rows;
 
 /// Commits that may wait for the writer; a further one is refused at once.
 const QUEUE_LEN_MAX: usize = 8192;
 
 type Durable = oneshot::Receiver<Result<(), StoreFault>>;
-
-/// One commit in rows.
-pub(crate) struct Entry {
-    pub(super) subject: Vec<u8>,
-    pub(super) expected: u64,
-    pub(super) record: Arc<Record>,
-    pub(super) record_row: Vec<u8>,
-    pub(super) event: (Vec<u8>, Vec<u8>),
-    pub(super) receipt: Option<(Vec<u8>, Vec<u8>, Arc<Receipt>)>,
-    pub(super) spent: Vec<BlockMark>,
-    pub(super) messages: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) index: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl Entry {
-    pub(super) fn of(commit: Commit) -> Result<Self, StoreFault> {
-        let receipt = match commit.receipt {
-            Some((key, receipt)) => {
-                let row = rows::encode(&receipt)?;
-                Some((rows::receipt_key(&key), row, Arc::new(receipt)))
-            }
-            None => None,
-        };
-        let mut messages = Vec::with_capacity(commit.messages.len());
-        for message in &commit.messages {
-            messages.push((rows::message_key(message), rows::encode(message)?));
-        }
-        let mut index = Vec::with_capacity(commit.index.len());
-        if let Some(credential) = &commit.record.credential {
-            for key in &commit.index {
-                let id = &credential.id;
-                index.push((rows::index_key(key, id)?, rows::encode(id)?));
-            }
-        }
-        let seq = commit.record.head.seq;
-        Ok(Self {
-            event: (rows::event_key(&commit.subject, seq), commit.encoded),
-            subject: rows::subject_key(&commit.subject),
-            expected: commit.expected,
-            record_row: rows::encode_record(&commit.record)?,
-            record: Arc::new(commit.record),
-            receipt,
-            spent: commit.spent,
-            messages,
-            index,
-        })
-    }
-}
 
 struct Queued {
     entry: Arc<Entry>,
@@ -89,8 +39,12 @@ impl Writer {
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
         let thread = std::thread::Builder::new()
             .name("kunji-writer".to_owned())
-            .spawn(move || write_all(&spaces, &pending, &queued, settings))?;
+            .spawn(move || write_all(&spaces, &pending, &queued, &settings))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Queues a commit that fits, and shows it to the loads that follow.
@@ -129,14 +83,14 @@ fn write_all(
     spaces: &Spaces,
     pending: &Mutex<Pending>,
     queued: &Receiver<Queued>,
-    settings: EmbeddedSettings,
+    settings: &EmbeddedSettings,
 ) {
     let mut batch = Vec::with_capacity(settings.batch_len_max);
     while let Ok(first) = queued.recv() {
         batch.push(first);
         batch.extend(queued.try_iter().take(settings.batch_len_max.saturating_sub(1)));
         let written = write(spaces, &batch);
-        if let Some(report) = settings.on_batch {
+        if let Some(report) = &settings.on_batch {
             report(batch.len());
         }
         let failed = written.is_err();

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::UnsealKey;
 use super::contents::Contents;
+use crate::digest::sha256;
 use crate::fault::{FileProblem, KeyFault};
-use crate::fingerprint::sha256;
 
 /// Four times what a full ring takes.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
