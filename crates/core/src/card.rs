@@ -155,6 +155,21 @@ pub struct DebitCard {
     pub atm_pin: Option<Verifier>,
 }
 
+/// A prepaid card's facts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Card {
+    /// The card program's client: no other client sees the card.
+    pub client: String,
+    /// The last four digits of its number.
+    pub last_four: CardTail,
+    /// Its last good month.
+    pub expiry: Expiry,
+    /// Where it stands.
+    pub standing: Standing,
+    /// When its holder was last verified, until that is used up.
+    pub holder_verified: Option<Millis>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

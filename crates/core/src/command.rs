@@ -3,8 +3,8 @@
 use kunji_vault::{BirthDate, Fingerprinter, PinBlock, PinLength, PinUse, Transit};
 
 use crate::audit::Action;
+use crate::card::Card;
 use crate::card::{BlockKind, Expiry};
-use crate::credential::Card;
 use crate::ids::{Caller, CardTail, CredentialId, CustomerId, Mobile, TxnId, Vpa};
 
 /// One request: who asks, under which id, of what, and what.

@@ -12,16 +12,20 @@
 mod card_service;
 mod pin;
 mod registration;
+#[cfg(test)]
+mod sample;
 
-use kunji_vault::{BirthDate, IssuedOtp, PinLength, Policy, Sealed, Verifier, Weakness};
+use kunji_vault::{BirthDate, IssuedOtp, PinLength, Policy, Verifier, Weakness};
 use serde::{Deserialize, Serialize};
 
-use crate::card::{DebitCard, Expiry, Standing};
+use self::registration::CardClaim;
+use crate::card::{Card, DebitCard};
 use crate::command::{Command, NewCard};
-use crate::ids::{CardTail, CredentialId, CustomerId, Mobile, Vpa};
+use crate::ids::{CredentialId, CustomerId, Mobile, Vpa};
+use crate::index::IndexKey;
+use crate::outbox::Message;
 use crate::refusal::Refusal;
 use crate::rules::{HISTORY_LEN, Rules};
-use crate::store::IndexKey;
 use crate::time::{Millis, Stamp};
 
 /// Most VPAs that one account may carry.
@@ -79,21 +83,6 @@ pub struct Account {
     pub vpas: Vec<Vpa>,
     /// The debit card that proves the customer.
     pub debit_card: Option<DebitCard>,
-}
-
-/// A prepaid card's facts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Card {
-    /// The card program's client: no other client sees the card.
-    pub client: String,
-    /// The last four digits of its number.
-    pub last_four: CardTail,
-    /// Its last good month.
-    pub expiry: Expiry,
-    /// Where it stands.
-    pub standing: Standing,
-    /// When its holder was last verified, until that is used up.
-    pub holder_verified: Option<Millis>,
 }
 
 /// The PIN that is kept, and the tries against it.
@@ -166,6 +155,8 @@ pub struct OpenOtp {
 pub struct Registration {
     /// Failures since `since`.
     pub failures: u8,
+    /// Wrong ATM PINs among them.
+    pub atm_pin_tries: u8,
     /// Start of the window; nothing failed yet when `None`.
     pub since: Option<Millis>,
 }
@@ -212,21 +203,6 @@ impl Outcome {
             Self::TriesCleared => "tries_cleared",
         }
     }
-}
-
-/// A message that must go out, sealed until it does.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Message {
-    /// When it was written.
-    pub at: Millis,
-    /// Breaks ties between messages of one instant.
-    pub serial: u64,
-    /// Where it goes.
-    pub to: Mobile,
-    /// What it is bound to: the credential's id.
-    pub about: CredentialId,
-    /// The text.
-    pub sealed: Sealed,
 }
 
 /// What follows from a request: the verdict, and all that is committed with it.
@@ -367,10 +343,12 @@ impl Credential {
             Command::Verify { .. } => self.plan_verify(stamp),
             Command::Change { customer, vpa, .. } => self.plan_change(customer, vpa, rules, stamp),
             Command::RequestOtp { customer, last_six, expiry } => {
-                self.plan_otp(customer, (last_six, *expiry), rules, stamp)
+                let claim = CardClaim { customer, last_six, expiry: *expiry };
+                self.plan_otp(claim, rules, stamp)
             }
-            Command::Set { customer, last_six, expiry, .. } => {
-                self.plan_set(customer, (last_six, *expiry), rules, stamp)
+            Command::Set { customer, last_six, expiry, atm_pin, .. } => {
+                let claim = CardClaim { customer, last_six, expiry: *expiry };
+                self.plan_set(claim, atm_pin.as_ref(), rules, stamp)
             }
             Command::Reset { last_four, customer, holder, .. } => {
                 self.plan_reset((last_four, customer.as_ref()), *holder, rules, stamp)

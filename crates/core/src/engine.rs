@@ -24,7 +24,10 @@ use crate::store::{Commit, Committed, Load, Loaded, Record, Store, StoreFault};
 use crate::time::{Clock, Stamp};
 
 /// How often a decision that was overtaken is made again before the caller must come back.
-pub const COMMIT_TRIES_MAX: usize = 64;
+///
+/// Generous: of all that contend, one wins each time, but a thread may lose long series to others
+/// that are a little faster.
+pub const COMMIT_TRIES_MAX: usize = 1024;
 
 /// What broke; the caller hears "outcome unknown", the log hears the cause.
 #[derive(Debug, thiserror::Error)]

@@ -126,6 +126,17 @@ impl CredentialKind {
     }
 }
 
+/// Which secret of a credential a verifier proves: one is worthless in another's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// Its PIN.
+    Pin,
+    /// Its open OTP.
+    Otp,
+    /// Its debit card's ATM PIN.
+    AtmPin,
+}
+
 /// One credential: an account reference or a card's URN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CredentialId {
@@ -146,6 +157,16 @@ impl CredentialId {
     #[must_use]
     pub fn kind(&self) -> CredentialKind {
         self.kind
+    }
+
+    /// What a verifier of one of the credential's secrets is bound to.
+    #[must_use]
+    pub fn slot(&self, slot: Slot) -> String {
+        match slot {
+            Slot::Pin => self.to_string(),
+            Slot::Otp => format!("{self}#otp"),
+            Slot::AtmPin => format!("{self}#atm"),
+        }
     }
 
     /// The account reference or the URN.

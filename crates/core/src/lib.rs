@@ -9,6 +9,8 @@ pub mod command;
 pub mod credential;
 pub mod engine;
 pub mod ids;
+pub mod index;
+pub mod outbox;
 pub mod receipt;
 pub mod refusal;
 pub mod rules;

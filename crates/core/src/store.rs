@@ -7,13 +7,14 @@
 use std::error::Error;
 use std::future::Future;
 
-use kunji_vault::{BirthDate, BlockMark};
+use kunji_vault::BlockMark;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Head, Subject};
-use crate::card::Expiry;
-use crate::credential::{Credential, Message};
-use crate::ids::{CardTail, CredentialId, CustomerId, Mobile};
+use crate::credential::Credential;
+use crate::ids::{CredentialId, Mobile};
+use crate::index::IndexKey;
+use crate::outbox::Message;
 use crate::receipt::{Receipt, ReceiptKey};
 
 /// Most credentials that one index entry may name.
@@ -50,24 +51,6 @@ pub struct Loaded {
     pub receipt: Option<Receipt>,
     /// Whether any of the blocks was used before.
     pub spent: bool,
-}
-
-/// By what else a credential can be found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum IndexKey {
-    /// All credentials of a customer.
-    Customer(CustomerId),
-    /// All cards of a program with this face.
-    CardFace {
-        /// The card program's client.
-        client: String,
-        /// The card's last four digits.
-        last_four: CardTail,
-        /// The card's last good month.
-        expiry: Expiry,
-        /// The holder's birthday.
-        birth: BirthDate,
-    },
 }
 
 /// All that one request leaves behind: everything or nothing of it becomes durable.

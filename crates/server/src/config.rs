@@ -16,6 +16,7 @@ use kunji_core::time::{DAY_MS, MINUTE_MS};
 use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
 
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
+pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
 use crate::telemetry::{LogFormat, LogLevel};
 

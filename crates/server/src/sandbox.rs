@@ -54,7 +54,7 @@ async fn outbox(
     let to = Mobile::parse(&to).map_err(|_| Problem::Invalid)?;
     let issuer = app.issuer();
     let kept = issuer.store.outbox(&to).await.map_err(Fault::from)?;
-    let open = |message: kunji_core::credential::Message| {
+    let open = |message: kunji_core::outbox::Message| {
         let opened = issuer.vault.open_message(&message.about.to_string(), &message.sealed)?;
         Ok(SentMessage {
             to: message.to.to_string(),

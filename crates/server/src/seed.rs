@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, DebitCard, Expiry, Standing};
-use kunji_core::credential::{Account, Card, Credential, Facts, Holder, PinRecord, Registration};
+use kunji_core::credential::{Account, Credential, Facts, Holder, PinRecord, Registration};
 use kunji_core::engine::Fault;
-use kunji_core::ids::{Caller, CardTail, CredentialId, CredentialKind, CustomerId, Mobile, Vpa};
+use kunji_core::ids::{
+    Caller, CardTail, CredentialId, CredentialKind, CustomerId, Mobile, Slot, Vpa,
+};
 use kunji_vault::{BirthDate, Opening, PinBlock, PinLength, PinUse, Transit, Vault, Verifier};
 use serde::Deserialize;
 
 use crate::app::Issuer;
+use crate::config::without_value;
 
 /// The seed that the sandbox carries.
 pub const SANDBOX: &str = include_str!("../../../sandbox.seed.toml");
@@ -122,9 +126,13 @@ impl Seed {
     /// Reads a seed.
     ///
     /// # Errors
-    /// `SeedError::Shape` names the key and what was expected.
+    /// `SeedError::Shape` names the line and what was expected, never what stands there.
     pub fn parse(text: &str) -> Result<Self, SeedError> {
-        toml::from_str(text).map_err(|error| SeedError::Shape(error.message().to_owned()))
+        toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+            SeedError::Shape(format!("{} in line {line}", without_value(error.message())))
+        })
     }
 
     /// Reads a seed file.
@@ -194,7 +202,7 @@ impl Reading<'_> {
         pin: Option<&PinBlock>,
     ) -> Result<PinRecord, SeedError> {
         let length = self.read("pin_length", PinLength::parse(length).ok_or(()))?;
-        let kept = self.pin(vault, &id.to_string(), "pin", pin)?;
+        let kept = self.pin(vault, &id.slot(Slot::Pin), "pin", pin)?;
         Ok(PinRecord { kept: kept.into_iter().collect(), ..PinRecord::empty(length) })
     }
 }
@@ -242,7 +250,12 @@ impl DebitCardSeed {
             last_six: reading.read("last_six", CardTail::parse(&self.last_six))?,
             expiry: reading.read("expiry", Expiry::parse_long(&self.expiry))?,
             standing: self.standing.into(),
-            atm_pin: reading.pin(vault, &id.to_string(), "atm_pin", self.atm_pin.as_ref())?,
+            atm_pin: reading.pin(
+                vault,
+                &id.slot(Slot::AtmPin),
+                "atm_pin",
+                self.atm_pin.as_ref(),
+            )?,
         })
     }
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use kunji_core::audit::Subject;
-use kunji_core::credential::Message;
 use kunji_core::ids::{CredentialId, Mobile};
+use kunji_core::index::IndexKey;
+use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, INDEX_LEN_MAX, IndexKey, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
-    StoreFault, Survey,
+    Commit, Committed, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store, StoreFault,
+    Survey,
 };
 use kunji_vault::BlockMark;
 

@@ -10,10 +10,11 @@
 //! | `index` | index key, 0, credential | the credential's id |
 
 use kunji_core::audit::Subject;
-use kunji_core::credential::Message;
 use kunji_core::ids::{CredentialId, Mobile};
+use kunji_core::index::IndexKey;
+use kunji_core::outbox::Message;
 use kunji_core::receipt::ReceiptKey;
-use kunji_core::store::{IndexKey, Record, StoreFault};
+use kunji_core::store::{Record, StoreFault};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

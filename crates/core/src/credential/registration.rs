@@ -2,12 +2,14 @@
 //!
 //! Checked in this order (contract page `hyper-sdk.md`): RN, XN, XL, XR, AJ, SP, ZS / ZT / ZR, RM.
 
+use kunji_vault::PinBlock;
+
 use super::{
-    Answer, Credential, Decision, Facts, Message, OpenOtp, Outcome, PinState, Plan, Question,
-    Registration,
+    Answer, Credential, Decision, Facts, OpenOtp, Outcome, PinState, Plan, Question, Registration,
 };
 use crate::card::{DebitCard, Expiry, Standing};
 use crate::ids::{CardTail, CustomerId};
+use crate::outbox::Message;
 use crate::refusal::Refusal;
 use crate::rules::{Rules, TRIES_MAX};
 use crate::time::{Millis, Stamp};
@@ -16,17 +18,17 @@ use crate::time::{Millis, Stamp};
 const OTP_WORDING: &str =
     "{otp} is your OTP to set the UPI PIN of your account. Valid for 5 minutes. Do not share it.";
 
-type CardClaim<'a> = (&'a CardTail, Expiry);
+/// What the caller says of an account's customer and debit card.
+#[derive(Clone, Copy)]
+pub(super) struct CardClaim<'a> {
+    pub(super) customer: &'a CustomerId,
+    pub(super) last_six: &'a CardTail,
+    pub(super) expiry: Expiry,
+}
 
 impl Credential {
-    pub(super) fn plan_otp(
-        &self,
-        customer: &CustomerId,
-        claim: CardClaim<'_>,
-        rules: &Rules,
-        stamp: &Stamp,
-    ) -> Plan<'_> {
-        match self.proven_card(customer, claim, rules, stamp) {
+    pub(super) fn plan_otp(&self, claim: CardClaim<'_>, rules: &Rules, stamp: &Stamp) -> Plan<'_> {
+        match self.proven_card(claim, rules, stamp) {
             Err(refusal) => self.failed(refusal, rules, stamp).into(),
             Ok(_) => Plan::Ask(Question { issue_otp: Some(OTP_WORDING), ..Question::default() }),
         }
@@ -51,12 +53,12 @@ impl Credential {
 
     pub(super) fn plan_set(
         &self,
-        customer: &CustomerId,
         claim: CardClaim<'_>,
+        atm_pin: Option<&PinBlock>,
         rules: &Rules,
         stamp: &Stamp,
     ) -> Plan<'_> {
-        let card = match self.proven_card(customer, claim, rules, stamp) {
+        let card = match self.proven_card(claim, rules, stamp) {
             Err(refusal) => return self.failed(refusal, rules, stamp).into(),
             Ok(card) => card,
         };
@@ -68,7 +70,7 @@ impl Credential {
         let otp = match self.live_otp(stamp) {
             Ok(otp) => Some(&otp.verifier),
             // SP comes before ZS and ZT: the ATM PIN is looked at first.
-            Err(_) if card.atm_pin.is_some() => None,
+            Err(_) if atm_pin.is_some() => None,
             Err(refusal) => return Decision::refused(refusal).into(),
         };
         Plan::Ask(Question {
@@ -109,15 +111,14 @@ impl Credential {
     /// RN, XH, XN, XL, XR, AJ: everything before the secrets.
     fn proven_card(
         &self,
-        customer: &CustomerId,
-        (last_six, expiry): CardClaim<'_>,
+        claim: CardClaim<'_>,
         rules: &Rules,
         stamp: &Stamp,
     ) -> Result<&DebitCard, Refusal> {
         if let Some(until) = self.registration.blocked_until(rules, stamp.now) {
             return Err(Refusal::RegistrationBlocked { until });
         }
-        if self.holder.customer != *customer {
+        if self.holder.customer != *claim.customer {
             return Err(Refusal::OwnerMismatch);
         }
         let card = match &self.facts {
@@ -125,7 +126,7 @@ impl Credential {
             Facts::Card(_) => None,
         };
         let card = card
-            .filter(|card| card.last_six == *last_six && card.expiry == expiry)
+            .filter(|card| card.last_six == *claim.last_six && card.expiry == claim.expiry)
             .ok_or(Refusal::NoSuchDebitCard)?;
         if card.expiry.is_past(stamp.now) {
             return Err(Refusal::DebitCardExpired);
@@ -168,7 +169,7 @@ impl Credential {
             return Decision::refused(refusal);
         }
         let mut next = self.clone();
-        next.registration.count(rules, stamp.now);
+        next.registration.count(refusal, rules, stamp.now);
         let detail = format!("failure {}", next.registration.failures);
         Decision { detail: Some(detail), ..Decision::changed(Err(refusal), next) }
     }
@@ -180,12 +181,18 @@ impl Registration {
         (now < end && self.failures >= rules.registration_tries_max).then_some(end)
     }
 
-    fn count(&mut self, rules: &Rules, now: Millis) {
-        match self.since {
-            Some(since) if now < since.plus(rules.registration_ms) => {
-                self.failures = self.failures.saturating_add(1);
-            }
-            Some(_) | None => *self = Self { failures: 1, since: Some(now) },
+    /// Counts a failure. An ATM PIN is no OTP that changes, so its guesses end the window early.
+    fn count(&mut self, refusal: Refusal, rules: &Rules, now: Millis) {
+        let over = |since: Millis| now >= since.plus(rules.registration_ms);
+        if self.since.is_none_or(over) {
+            *self = Self { failures: 0, atm_pin_tries: 0, since: Some(now) };
+        }
+        self.failures = self.failures.saturating_add(1);
+        if refusal == Refusal::WrongAtmPin {
+            self.atm_pin_tries = self.atm_pin_tries.saturating_add(1);
+        }
+        if self.atm_pin_tries >= TRIES_MAX {
+            self.failures = self.failures.max(rules.registration_tries_max);
         }
     }
 }
@@ -200,5 +207,210 @@ impl Decision {
 
     fn with_verdict(self, verdict: Result<Outcome, Refusal>) -> Self {
         Self { verdict, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kunji_vault::{Transit, Weakness};
+
+    use super::*;
+    use crate::card::BlockKind;
+    use crate::command::Command;
+    use crate::credential::sample::{
+        account, block, block_pin, card, customer, debit_card, decide, decide_by, month, now, tail,
+        verifier,
+    };
+    use crate::time::DAY_MS;
+
+    fn set(last_six: &str) -> Command {
+        Command::Set {
+            customer: customer("CIF1"),
+            last_six: tail(last_six),
+            expiry: month("1235"),
+            otp: block(),
+            atm_pin: Some(block()),
+            new: block(),
+            transit: Transit::ClearAllowed,
+        }
+    }
+
+    fn request_otp(customer_name: &str) -> Command {
+        Command::RequestOtp {
+            customer: customer(customer_name),
+            last_six: tail("123456"),
+            expiry: month("1235"),
+        }
+    }
+
+    fn right() -> Answer {
+        Answer { otp: true, atm_pin: true, new: Some(Ok(verifier())), ..Answer::default() }
+    }
+
+    /// Registrations failed so often, the first one just now.
+    fn failed(failures: u8) -> Registration {
+        Registration { failures, atm_pin_tries: 0, since: Some(now()) }
+    }
+
+    #[track_caller]
+    fn check(
+        credential: &Credential,
+        answer: Answer,
+        expected: Result<Outcome, Refusal>,
+    ) -> Decision {
+        let decision = decide(credential, &set("123456"), answer);
+        assert_eq!(decision.verdict, expected);
+        decision
+    }
+
+    /// Everything is wrong at first; each row shows the next refusal once the one before is gone.
+    #[test]
+    fn refusals_of_a_set_come_in_their_order() {
+        let wrong = || Answer { new: Some(Err(Weakness::Listed)), ..Answer::default() };
+        let mut worst = account();
+        worst.registration = failed(5);
+        worst.otp = None;
+        debit_card(&mut worst).standing = Standing::Closed;
+        debit_card(&mut worst).expiry = month("0120");
+
+        let until = now().plus(DAY_MS);
+        check(&worst, wrong(), Err(Refusal::RegistrationBlocked { until }));
+        worst.registration = failed(4);
+        worst.holder.customer = customer("CIF2");
+        check(&worst, wrong(), Err(Refusal::OwnerMismatch));
+        worst.holder.customer = customer("CIF1");
+        check(&worst, wrong(), Err(Refusal::NoSuchDebitCard));
+
+        // From here on the caller names the month that is on the card.
+        let mut named = set("123456");
+        if let Command::Set { expiry, .. } = &mut named {
+            *expiry = month("0120");
+        }
+        let expired = decide(&worst, &named, wrong()).verdict;
+        assert_eq!(expired, Err(Refusal::DebitCardExpired));
+        debit_card(&mut worst).expiry = month("1235");
+        check(&worst, wrong(), Err(Refusal::DebitCardRestricted));
+        debit_card(&mut worst).standing = Standing::Blocked(BlockKind::Temporary);
+        check(&worst, wrong(), Err(Refusal::DebitCardRestricted));
+        debit_card(&mut worst).standing = Standing::NotActive;
+        check(&worst, wrong(), Err(Refusal::DebitCardNeverActivated));
+        debit_card(&mut worst).standing = Standing::Active;
+        check(&worst, wrong(), Err(Refusal::WrongAtmPin));
+        let atm_right = || Answer { atm_pin: true, ..wrong() };
+        check(&worst, atm_right(), Err(Refusal::OtpExpired));
+        worst.otp = account().otp.map(|otp| OpenOtp { expires: now(), ..otp });
+        check(&worst, atm_right(), Err(Refusal::OtpExpired));
+        worst.otp = account().otp.map(|otp| OpenOtp { tries: 3, ..otp });
+        check(&worst, wrong(), Err(Refusal::WrongAtmPin));
+        check(&worst, atm_right(), Err(Refusal::OtpTriesExceeded));
+        worst.otp = account().otp;
+        check(&worst, atm_right(), Err(Refusal::WrongOtp));
+        let otp_right = Answer { otp: true, ..atm_right() };
+        check(&worst, otp_right, Err(Refusal::PinRefused(Weakness::Listed)));
+        check(&worst, right(), Ok(Outcome::PinSet));
+    }
+
+    #[track_caller]
+    fn check_counted(credential: &Credential, command: &Command, answer: Answer, counted: bool) {
+        let decision = decide(credential, command, answer);
+        assert!(decision.verdict.is_err());
+        let failures = decision.next.map_or(0, |next| next.registration.failures);
+        assert_eq!(failures, u8::from(counted), "{:?}", decision.verdict);
+    }
+
+    #[test]
+    fn only_guesses_are_counted() {
+        let right_atm = || Answer { atm_pin: true, ..Answer::default() };
+        check_counted(&account(), &set("999999"), right(), true);
+        check_counted(&account(), &set("123456"), Answer::default(), true);
+        check_counted(&account(), &set("123456"), right_atm(), true);
+        check_counted(&card(), &set("123456"), right(), true);
+        let mut other = account();
+        other.otp = None;
+        check_counted(&other, &set("123456"), right_atm(), false);
+        other.holder.customer = customer("CIF2");
+        check_counted(&other, &set("123456"), right(), false);
+        let mut unusable = account();
+        debit_card(&mut unusable).standing = Standing::NotActive;
+        check_counted(&unusable, &set("123456"), right(), false);
+        let weak = Some(Err(Weakness::Recent));
+        let weak = Answer { otp: true, atm_pin: true, new: weak, ..Answer::default() };
+        check_counted(&account(), &set("123456"), weak, false);
+    }
+
+    #[test]
+    fn third_wrong_otp_closes_it() {
+        for (tries, expected) in
+            [(0, Refusal::WrongOtp), (1, Refusal::WrongOtp), (2, Refusal::OtpTriesExceeded)]
+        {
+            let mut credential = account();
+            credential.otp.as_mut().unwrap().tries = tries;
+            let answer = Answer { atm_pin: true, ..Answer::default() };
+            let next = check(&credential, answer, Err(expected)).next.unwrap();
+            assert_eq!(next.otp.unwrap().tries, tries + 1);
+            assert_eq!(next.registration.failures, 1);
+        }
+    }
+
+    #[test]
+    fn weak_pin_moves_nothing() {
+        let mut credential = account();
+        block_pin(&mut credential);
+        let new = Some(Err(Weakness::Repeated));
+        let answer = Answer { otp: true, atm_pin: true, new, ..Answer::default() };
+        let decision = check(&credential, answer, Err(Refusal::PinRefused(Weakness::Repeated)));
+        assert!(decision.next.is_none());
+        assert_eq!(decision.detail.as_deref(), Some("repeated"));
+    }
+
+    #[test]
+    fn set_uses_the_otp_up_and_clears_all_counters() {
+        let mut credential = account();
+        block_pin(&mut credential);
+        credential.registration = failed(4);
+        let next = check(&credential, right(), Ok(Outcome::PinSet)).next.unwrap();
+        assert!(next.otp.is_none() && next.registration.since.is_none());
+        assert_eq!((next.pin.tries, next.pin.blocked_until), (0, None));
+        assert_eq!(next.pin.kept.len(), 2);
+    }
+
+    #[test]
+    fn block_stands_where_the_setting_says_so() {
+        let mut credential = account();
+        block_pin(&mut credential);
+        let rules = Rules { reset_lifts_block: false, ..Rules::default() };
+        let decision = decide_by(&credential, &set("123456"), right(), &rules);
+        let until = now().plus(DAY_MS);
+        assert_eq!(decision.verdict, Err(Refusal::PinBlocked { until }));
+        assert!(decision.next.is_none());
+    }
+
+    #[test]
+    fn window_runs_from_the_first_failure() {
+        let mut credential = account();
+        for (since_ms, blocked) in [(0, true), (DAY_MS - 1, true), (DAY_MS, false)] {
+            let since = Some(Millis(now().0 - since_ms));
+            credential.registration = Registration { failures: 5, atm_pin_tries: 0, since };
+            let verdict = decide(&credential, &set("123456"), right()).verdict;
+            assert_eq!(verdict.is_err(), blocked, "{since_ms}");
+        }
+        // The next failure starts a new window.
+        let next = decide(&credential, &set("999999"), right()).next.unwrap();
+        assert_eq!((next.registration.failures, next.registration.since), (1, Some(now())));
+    }
+
+    #[test]
+    fn otp_request_is_refused_as_a_set_is() {
+        let refused = |credential: &Credential, customer: &str| {
+            decide(credential, &request_otp(customer), Answer::default()).verdict
+        };
+        let mut credential = account();
+        assert_eq!(refused(&credential, "CIF2"), Err(Refusal::OwnerMismatch));
+        debit_card(&mut credential).last_six = tail("654321");
+        assert_eq!(refused(&credential, "CIF1"), Err(Refusal::NoSuchDebitCard));
+        credential.registration = failed(5);
+        let until = now().plus(DAY_MS);
+        assert_eq!(refused(&credential, "CIF2"), Err(Refusal::RegistrationBlocked { until }));
+        assert_eq!(refused(&card(), "CIF1"), Err(Refusal::NoSuchDebitCard));
     }
 }

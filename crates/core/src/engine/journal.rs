@@ -1,8 +1,9 @@
 //! What one request leaves behind: the record, the event that led to it, and the rest.
 
 use crate::audit::{Action, Event, EventError, Subject};
-use crate::credential::{Credential, Message};
+use crate::credential::Credential;
 use crate::ids::{Caller, TxnId};
+use crate::outbox::Message;
 use crate::store::{Commit, Record};
 use crate::time::Millis;
 

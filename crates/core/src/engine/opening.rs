@@ -9,6 +9,7 @@ use kunji_vault::{
 use super::{Fault, Workers};
 use crate::command::Request;
 use crate::credential::{Answer, Credential, Question};
+use crate::ids::Slot;
 
 /// The sealed values of one request, opened.
 pub(super) struct Opened {
@@ -59,23 +60,25 @@ pub(super) fn answer(
     question: Question<'_>,
     opened: &Opened,
 ) -> Result<Answer, VaultFault> {
-    let owner = credential.id.to_string();
-    let is = |pin: &Option<ClearPin>, kept: Option<&Verifier>| match (pin, kept) {
-        (Some(pin), Some(kept)) => vault.matches(&owner, pin, kept),
+    let id = &credential.id;
+    let is = |slot, pin: &Option<ClearPin>, kept: Option<&Verifier>| match (pin, kept) {
+        (Some(pin), Some(kept)) => vault.matches(&id.slot(slot), pin, kept),
         (_, _) => Ok(false),
     };
     let new = match (&opened.new, question.new) {
-        (Some(pin), Some((policy, recent))) => Some(vault.judge(&owner, pin, &policy, recent)?),
+        (Some(pin), Some((policy, recent))) => {
+            Some(vault.judge(&id.slot(Slot::Pin), pin, &policy, recent)?)
+        }
         (_, _) => None,
     };
     let issued = match question.issue_otp {
-        Some(wording) => Some(vault.issue_otp(&owner, &owner, wording)?),
+        Some(wording) => Some(vault.issue_otp(&id.slot(Slot::Otp), &id.to_string(), wording)?),
         None => None,
     };
     Ok(Answer {
-        current: is(&opened.current, question.current)?,
-        otp: is(&opened.otp, question.otp)?,
-        atm_pin: is(&opened.atm_pin, question.atm_pin)?,
+        current: is(Slot::Pin, &opened.current, question.current)?,
+        otp: is(Slot::Otp, &opened.otp, question.otp)?,
+        atm_pin: is(Slot::AtmPin, &opened.atm_pin, question.atm_pin)?,
         new,
         issued,
     })

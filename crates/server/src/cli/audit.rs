@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use kunji_core::audit::{ChainCheck, Subject};
 use kunji_core::store::{StoreFault, Survey};
@@ -37,7 +38,8 @@ pub(super) fn run(command: &AuditCommand, output: Output) -> anyhow::Result<Exit
     let AuditCommand::Verify(args) = command;
     let path = match &args.data {
         Some(dir) => {
-            let name = std::fs::read_to_string(dir.join("current"))?;
+            let name = std::fs::read_to_string(dir.join("current"));
+            let name = name.with_context(|| format!("there is no sandbox at {}", dir.display()))?;
             dir.join(name.trim())
         }
         None => args.config.load()?.files.store,

@@ -105,8 +105,14 @@ impl Layers {
     /// `LayerError::Shape` names the key and what was expected, never the value.
     pub fn read(self) -> Result<ConfigFile, LayerError> {
         self.merged.try_into().map_err(|error: toml::de::Error| {
-            // The first line of the message names the key; values of secrets are opaque types.
-            LayerError::Shape(error.message().to_owned())
+            // Whole, the error says the message and then, in a line of its own, where.
+            let whole = error.to_string();
+            let place = whole.strip_prefix(error.message()).unwrap_or_default().trim();
+            let problem = without_value(error.message());
+            match place.is_empty() {
+                true => LayerError::Shape(problem),
+                false => LayerError::Shape(format!("{problem} {place}")),
+            }
         })
     }
 
@@ -118,6 +124,15 @@ impl Layers {
         })?;
         lay(&mut self.merged, table);
         Ok(self)
+    }
+}
+
+/// What was expected, without what stands there instead: that may be a secret in the wrong place.
+pub(crate) fn without_value(message: &str) -> String {
+    let tells_value = message.starts_with("invalid ") || message.starts_with("unknown variant");
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) if tells_value => format!("expected {expected}"),
+        Some(_) | None => message.to_owned(),
     }
 }
 

@@ -41,10 +41,7 @@ pub(crate) fn next(subject: &Subject, before: &Record) -> Commit {
     Commit {
         subject: subject.clone(),
         expected: before.head.seq,
-        record: Record {
-            head: before.head.after(&encoded),
-            credential: before.credential.clone(),
-        },
+        record: Record { head: before.head.after(&encoded), credential: before.credential.clone() },
         encoded,
         receipt: None,
         spent: Vec::new(),

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kunji_core::audit::Subject;
-use kunji_core::credential::{Credential, Message};
+use kunji_core::credential::Credential;
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, Mobile};
-use kunji_core::store::{
-    Commit, Committed, INDEX_LEN_MAX, IndexKey, OUTBOX_LEN_MAX, Store, Survey,
-};
+use kunji_core::index::IndexKey;
+use kunji_core::outbox::Message;
+use kunji_core::store::{Commit, Committed, INDEX_LEN_MAX, OUTBOX_LEN_MAX, Store, Survey};
 use kunji_core::time::Millis;
 use kunji_testkit::{Home, sandbox, verify_chains};
 use kunji_vault::{BlockMark, KeyRing, Vault};
@@ -33,6 +33,7 @@ on_every_store![
     names_that_begin_alike_do_not_mix,
     each_version_is_won_once,
     one_receipt_is_won_once,
+    one_mark_is_won_once,
 ];
 
 fn new_subject_is_empty(mut home: impl Home) {
@@ -257,7 +258,8 @@ fn outboxes_of_two_numbers_are_two(mut home: impl Home) {
             message(about, "919876543210", 1, 3),
         ];
         assert_eq!(store.commit(commit).await.unwrap(), Committed::Done);
-        for (to, expected) in [("919876543210", vec![3, 1]), ("91987654321", vec![2]), ("9", vec![])]
+        for (to, expected) in
+            [("919876543210", vec![3, 1]), ("91987654321", vec![2]), ("9", vec![])]
         {
             let outbox = store.outbox(&Mobile::parse(to).unwrap()).await.unwrap();
             let serials: Vec<u64> = outbox.iter().map(|message| message.serial).collect();
@@ -345,7 +347,16 @@ fn each_version_is_won_once(mut home: impl Home) {
     });
 }
 
-fn one_receipt_is_won_once(mut home: impl Home) {
+fn one_receipt_is_won_once(home: impl Home) {
+    race_for_one(home, |commit| commit.receipt = Some((key("c", "t"), receipt("first"))));
+}
+
+fn one_mark_is_won_once(home: impl Home) {
+    race_for_one(home, |commit| commit.spent = vec![BlockMark([1; 16])]);
+}
+
+/// Commits to 64 subjects at once what may be there once only.
+fn race_for_one(mut home: impl Home, carry: fn(&mut Commit)) {
     block_on(async {
         let store = Arc::new(home.open());
         let mut racers = Vec::new();
@@ -354,7 +365,7 @@ fn one_receipt_is_won_once(mut home: impl Home) {
             racers.push(tokio::spawn(async move {
                 let subject = account(&format!("A{racer}"));
                 let mut commit = next(&subject, &load(&*store, &subject).await);
-                commit.receipt = Some((key("c", "t"), receipt("first")));
+                carry(&mut commit);
                 store.commit(commit).await.unwrap()
             }));
         }

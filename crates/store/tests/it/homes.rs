@@ -44,7 +44,7 @@ impl Home for OnDisk {
     type Store = Embedded;
 
     fn open(&mut self) -> Embedded {
-        Embedded::open(self.folder.path(), self.settings).unwrap()
+        Embedded::open(self.folder.path(), self.settings.clone()).unwrap()
     }
 
     fn reopen(&mut self, store: Embedded) -> Embedded {

@@ -1,7 +1,6 @@
 //! The tests of the stores, and of the engine over each of them.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test that cannot go on must stop"
 )]

@@ -6,7 +6,8 @@ use axum::http::HeaderMap;
 use kunji_core::card::Expiry;
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::ids::{Caller, CardTail, CredentialId, CredentialKind, CustomerId, TxnId, Vpa};
-use kunji_core::store::{IndexKey, Store};
+use kunji_core::index::IndexKey;
+use kunji_core::store::Store;
 use kunji_vault::Transit;
 use serde::Deserialize;
 

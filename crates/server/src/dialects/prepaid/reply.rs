@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, Standing, Unusable};
-use kunji_core::credential::{Card, Credential, Facts};
+use kunji_core::credential::{Credential, Facts};
 use kunji_core::engine::{Verdict, Voice};
 use kunji_core::receipt::{Receipt, Reply};
 use kunji_core::refusal::Refusal;

@@ -1,13 +1,14 @@
 //! Token contents into commands: everything that a call must be before the rules see it.
 
+use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, Expiry, Standing};
 use kunji_core::command::{Command, HolderCheck, HolderClaim, NewCard, Request, Target};
-use kunji_core::credential::Card;
 use kunji_core::ids::{
     Caller, CardTail, CredentialId, CredentialKind, CustomerId, IdError, Mobile, TxnId,
 };
+use kunji_core::index::IndexKey;
 use kunji_core::receipt::ReceiptKey;
-use kunji_core::store::{IndexKey, Store};
+use kunji_core::store::Store;
 use kunji_core::time::Stamp;
 use kunji_vault::{BirthDate, PinBlock, PinLength};
 

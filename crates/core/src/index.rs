@@ -1,0 +1,25 @@
+//! By what else than its id a credential can be found.
+
+use kunji_vault::BirthDate;
+use serde::{Deserialize, Serialize};
+
+use crate::card::Expiry;
+use crate::ids::{CardTail, CustomerId};
+
+/// By what else a credential can be found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndexKey {
+    /// All credentials of a customer.
+    Customer(CustomerId),
+    /// All cards of a program with this face.
+    CardFace {
+        /// The card program's client.
+        client: String,
+        /// The card's last four digits.
+        last_four: CardTail,
+        /// The card's last good month.
+        expiry: Expiry,
+        /// The holder's birthday.
+        birth: BirthDate,
+    },
+}

@@ -1,0 +1,379 @@
+//! A second, simpler issuer: plain PINs, plain counters, no store, no vault. The engine must
+//! answer as it does, whatever is asked.
+
+use std::collections::HashMap;
+
+use kunji_core::card::{BlockKind, Expiry, Standing};
+use kunji_core::command::HolderCheck;
+use kunji_core::time::{DAY_MS, MINUTE_MS, Millis};
+use kunji_testkit::{Act, Claim, FakeClock, HolderWord, OtpWord, Played, Stage, Step, TxnWord};
+use kunji_vault::BirthDate;
+
+use crate::model_words::is_weak;
+
+/// The whole second issuer.
+pub(crate) struct Model {
+    now: i64,
+    twins: HashMap<String, Twin>,
+    last: Option<(String, &'static str)>,
+}
+
+/// One credential of the second issuer.
+#[derive(Clone)]
+pub(crate) struct Twin {
+    is_card: bool,
+    length: u8,
+    birth: Option<BirthDate>,
+    /// Every PIN that was ever set, the newest last.
+    pub(crate) pins: Vec<String>,
+    /// Wrong PINs in a row.
+    pub(crate) wrong: u8,
+    pub(crate) blocked_until: Option<i64>,
+    otps_sent: usize,
+    /// The open OTP: its end, and the wrong tries at it.
+    pub(crate) otp: Option<(i64, u8)>,
+    /// When registrations failed, in the running window.
+    pub(crate) failed: Vec<i64>,
+    /// How many of them were wrong ATM PINs.
+    wrong_atm_pins: u8,
+    /// The debit card's or the card's own facts.
+    expiry: Expiry,
+    standing: Standing,
+    atm_pin: Option<String>,
+    verified_at: Option<i64>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self { now: FakeClock::start().now().0, twins: HashMap::new(), last: None }
+    }
+}
+
+impl Model {
+    pub(crate) fn now(&self) -> i64 {
+        self.now
+    }
+
+    pub(crate) fn twin(&self, who: &str) -> &Twin {
+        &self.twins[who]
+    }
+
+    /// The credential as it is now: what is over is gone.
+    fn settled(&mut self, who: &str) -> Option<&mut Twin> {
+        let now = self.now;
+        let twin = self.twins.get_mut(who)?;
+        if twin.blocked_until.is_some_and(|until| now >= until) {
+            twin.blocked_until = None;
+            twin.wrong = 0;
+        }
+        if twin.failed.first().is_some_and(|first| now >= first + DAY_MS) {
+            twin.failed.clear();
+            twin.wrong_atm_pins = 0;
+        }
+        Some(twin)
+    }
+
+    fn answer(&mut self, act: &Act) -> &'static str {
+        let now = self.now;
+        let Some(twin) = act.who().and_then(|who| self.settled(who)) else {
+            return "unknown_credential";
+        };
+        match act {
+            Act::Verify { pin, .. } => twin.verify(pin, now),
+            Act::Change { from, to, claim, .. } => twin.change(from, to, *claim, now),
+            Act::Otp { claim, .. } => match twin.prove_card(*claim, now) {
+                Some(refusal) => refusal,
+                None => {
+                    twin.otp = Some((now + 5 * MINUTE_MS, 0));
+                    twin.otps_sent += 1;
+                    "otp_sent"
+                }
+            },
+            Act::Set { to, otp, atm_pin, claim, .. } => match twin.prove_card(*claim, now) {
+                Some(refusal) => refusal,
+                None => twin.set(to, *otp, atm_pin.as_ref(), now),
+            },
+            Act::Reset { to, holder, claim, .. } => twin.reset(to, *holder, *claim, now),
+            Act::VerifyHolder { holder, .. } => match holder {
+                HolderWord::Contact | HolderWord::Face => {
+                    twin.verified_at = Some(now);
+                    "holder_verified"
+                }
+                HolderWord::OtherContact | HolderWord::OtherFace => "holder_mismatch",
+            },
+            Act::Inquire { claim, .. } => twin.named(*claim).unwrap_or("inquired"),
+            Act::BlockCard { kind, claim, .. } => {
+                twin.named(*claim).unwrap_or_else(|| twin.block(*kind, now))
+            }
+            Act::UnblockCard { claim, .. } => {
+                twin.named(*claim).unwrap_or_else(|| twin.unblock(now))
+            }
+            Act::ClearTries { .. } => {
+                twin.proved();
+                "tries_cleared"
+            }
+            Act::Account(_) | Act::Card(_) | Act::Advance(_) | Act::Restart | Act::Repeat => {
+                unreachable!("{act:?} is no request")
+            }
+        }
+    }
+
+    fn request(&mut self, act: &Act, txn: TxnWord) -> &'static str {
+        let content = format!("{act:?}");
+        match (&self.last, txn) {
+            (Some((asked, told)), TxnWord::Same) if *asked == content => told,
+            (Some(_), TxnWord::Same) => "duplicate",
+            (_, _) => {
+                let verdict = self.answer(act);
+                self.last = Some((content, verdict));
+                verdict
+            }
+        }
+    }
+}
+
+impl Stage for Model {
+    fn play(&mut self, step: &Step) -> Played {
+        let verdict = match &step.act {
+            Act::Account(sketch) => {
+                let twin = Twin {
+                    expiry: sketch.debit_expiry,
+                    standing: sketch.debit_standing,
+                    atm_pin: sketch.atm_pin.clone(),
+                    ..Twin::new(sketch.length.digits(), sketch.birth, sketch.pin.as_ref())
+                };
+                self.twins.insert(sketch.alias.clone(), twin);
+                "created"
+            }
+            Act::Card(sketch) => {
+                let twin = Twin {
+                    is_card: true,
+                    expiry: sketch.expiry,
+                    standing: sketch.standing,
+                    ..Twin::new(sketch.length.digits(), sketch.birth, sketch.pin.as_ref())
+                };
+                self.twins.insert(sketch.alias.clone(), twin);
+                "created"
+            }
+            Act::Advance(span_ms) => {
+                self.now += span_ms;
+                return Played::Silent;
+            }
+            Act::Restart => return Played::Silent,
+            Act::Repeat => self.last.as_ref().unwrap().1,
+            Act::Verify { .. }
+            | Act::Change { .. }
+            | Act::Otp { .. }
+            | Act::Set { .. }
+            | Act::Reset { .. }
+            | Act::VerifyHolder { .. }
+            | Act::Inquire { .. }
+            | Act::BlockCard { .. }
+            | Act::UnblockCard { .. }
+            | Act::ClearTries { .. } => self.request(&step.act, step.txn),
+        };
+        Played::Verdict(verdict.to_owned())
+    }
+}
+
+impl Twin {
+    fn new(length: u8, birth: Option<BirthDate>, pin: Option<&String>) -> Self {
+        Self {
+            is_card: false,
+            length,
+            birth,
+            pins: pin.into_iter().cloned().collect(),
+            wrong: 0,
+            blocked_until: None,
+            otps_sent: 0,
+            otp: None,
+            failed: Vec::new(),
+            wrong_atm_pins: 0,
+            expiry: Expiry::parse_short("1235").unwrap(),
+            standing: Standing::Active,
+            atm_pin: None,
+            verified_at: None,
+        }
+    }
+
+    fn proved(&mut self) {
+        self.wrong = 0;
+        self.blocked_until = None;
+    }
+
+    /// Why no PIN may be compared now.
+    fn closed(&self) -> Option<&'static str> {
+        match (self.blocked_until, self.pins.last()) {
+            (Some(_), _) => Some("pin_blocked"),
+            (None, None) => Some("pin_not_set"),
+            (None, Some(_)) => None,
+        }
+    }
+
+    fn guess(&mut self, pin: &str, now: i64) -> Option<&'static str> {
+        if self.pins.last().is_some_and(|current| current == pin) {
+            self.proved();
+            return None;
+        }
+        self.wrong += 1;
+        if self.wrong < 3 {
+            return Some("wrong_pin");
+        }
+        self.blocked_until = Some(now + DAY_MS);
+        Some("pin_blocked")
+    }
+
+    fn verify(&mut self, pin: &str, now: i64) -> &'static str {
+        self.closed().or_else(|| self.guess(pin, now)).unwrap_or("verified")
+    }
+
+    fn weak(&self, pin: &str) -> bool {
+        let last_three = &self.pins[self.pins.len().saturating_sub(3)..];
+        is_weak(pin, self.length, self.birth, last_three)
+    }
+
+    fn change(&mut self, from: &str, to: &str, claim: Claim, now: i64) -> &'static str {
+        if self.is_card || claim == Claim::OtherOwner {
+            return "owner_mismatch";
+        }
+        if let Some(refusal) = self.closed().or_else(|| self.guess(from, now)) {
+            return refusal;
+        }
+        if self.weak(to) {
+            return "pin_refused";
+        }
+        self.pins.push(to.to_owned());
+        "changed"
+    }
+
+    fn fail(&mut self, refusal: &'static str, now: i64) -> &'static str {
+        self.failed.push(now);
+        refusal
+    }
+
+    /// Why card and customer prove nothing.
+    fn prove_card(&mut self, claim: Claim, now: i64) -> Option<&'static str> {
+        if self.failed.len() >= 5 {
+            return Some("registration_blocked");
+        }
+        if claim == Claim::OtherOwner {
+            return Some("owner_mismatch");
+        }
+        if self.is_card || claim == Claim::OtherCard {
+            return Some(self.fail("no_such_debit_card", now));
+        }
+        if self.expiry.is_past(Millis(now)) {
+            return Some("debit_card_expired");
+        }
+        match self.standing {
+            Standing::Active => None,
+            Standing::Blocked(_) | Standing::Closed => Some("debit_card_restricted"),
+            Standing::NotActive => Some("debit_card_never_activated"),
+        }
+    }
+
+    fn set(&mut self, to: &str, otp: OtpWord, atm: Option<&String>, now: i64) -> &'static str {
+        if atm.is_some() && atm != self.atm_pin.as_ref() {
+            self.wrong_atm_pins += 1;
+            let refusal = self.fail("wrong_atm_pin", now);
+            // The third one ends the window: as good as five failures.
+            while self.wrong_atm_pins >= 3 && self.failed.len() < 5 {
+                self.failed.push(now);
+            }
+            return refusal;
+        }
+        let tries = match self.otp {
+            Some((ends, tries)) if now < ends => tries,
+            Some(_) | None => return "otp_expired",
+        };
+        if tries >= 3 {
+            return "otp_tries_exceeded";
+        }
+        if otp != OtpWord::Newest {
+            self.otp = self.otp.map(|(ends, tries)| (ends, tries + 1));
+            let refusal = if tries == 2 { "otp_tries_exceeded" } else { "wrong_otp" };
+            return self.fail(refusal, now);
+        }
+        if self.weak(to) {
+            return "pin_refused";
+        }
+        self.otp = None;
+        self.failed.clear();
+        self.wrong_atm_pins = 0;
+        self.take(to)
+    }
+
+    fn take(&mut self, to: &str) -> &'static str {
+        self.proved();
+        self.pins.push(to.to_owned());
+        "pin_set"
+    }
+
+    /// Why the caller does not know the card.
+    fn named(&self, claim: Claim) -> Option<&'static str> {
+        match (self.is_card, claim) {
+            (false, _) => Some("unknown_credential"),
+            (true, Claim::OtherCard) => Some("last_four_mismatch"),
+            (true, Claim::OtherOwner) => Some("card_customer_mismatch"),
+            (true, Claim::True) => None,
+        }
+    }
+
+    fn is_usable(&self, now: i64) -> bool {
+        self.standing == Standing::Active && !self.expiry.is_past(Millis(now))
+    }
+
+    fn reset(&mut self, to: &str, holder: HolderCheck, claim: Claim, now: i64) -> &'static str {
+        if let Some(refusal) = self.named(claim) {
+            return refusal;
+        }
+        if !self.is_usable(now) {
+            return "card_unusable";
+        }
+        let fresh = self.verified_at.is_some_and(|at| now < at + 10 * MINUTE_MS);
+        if holder == HolderCheck::Required && !fresh {
+            return "holder_not_verified";
+        }
+        if self.weak(to) {
+            return "pin_refused";
+        }
+        self.verified_at = None;
+        self.take(to)
+    }
+
+    /// Whether an open block, and nothing worse, lies on the card.
+    fn is_lockable(&self, now: i64) -> bool {
+        let liftable = match self.standing {
+            Standing::Active => true,
+            Standing::Blocked(kind) => kind != BlockKind::Permanent,
+            Standing::NotActive | Standing::Closed => false,
+        };
+        liftable && !self.expiry.is_past(Millis(now))
+    }
+
+    fn block(&mut self, kind: BlockKind, now: i64) -> &'static str {
+        // A permanent block is the end, also after the card's last month.
+        if self.standing == Standing::Blocked(BlockKind::Permanent) {
+            return "already_blocked";
+        }
+        if !self.is_lockable(now) {
+            return "card_unusable";
+        }
+        if self.standing == Standing::Blocked(kind) {
+            return "already_blocked";
+        }
+        self.standing = Standing::Blocked(kind);
+        "card_blocked"
+    }
+
+    fn unblock(&mut self, now: i64) -> &'static str {
+        if self.is_usable(now) {
+            return "not_blocked";
+        }
+        if !self.is_lockable(now) {
+            return "card_unusable";
+        }
+        self.standing = Standing::Active;
+        "card_unblocked"
+    }
+}
