@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use self::reply::{ApiVoice, respond};
 use crate::app::App;
-use crate::body;
+use crate::body::{self, Object};
 use crate::problem::Problem;
 
 /// Longest reason that an operator may give, in bytes.
@@ -169,5 +169,6 @@ pub(crate) async fn read<T: DeserializeOwned>(http: HttpRequest) -> Result<T, Pr
         return Err(Problem::NotJson);
     }
     let bytes = body::read(http.into_body()).await?;
-    serde_json::from_slice(&bytes).map_err(|_| Problem::Invalid)
+    let read = serde_json::from_slice::<Object<T>>(&bytes);
+    read.map(|Object(body)| body).map_err(|_| Problem::Invalid)
 }

@@ -25,6 +25,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, ConfigError, Layers};
+use crate::sandbox::ground::GroundError;
 use crate::seed::SeedError;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -150,13 +151,19 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Nobody is left to hear that standard error is closed.
             let _ = writeln!(std::io::stderr(), "kunji: {error:#}");
-            let bad = error.chain().any(|cause| {
-                cause.is::<ConfigError>()
-                    || cause.downcast_ref::<SeedError>().is_some_and(SeedError::is_of_the_file)
-            });
-            ExitCode::from(if bad { 3 } else { 1 })
+            ExitCode::from(if error.chain().any(is_of_a_file) { 3 } else { 1 })
         }
     }
+}
+
+/// Whether the cause is what somebody wrote in a configuration or a seed.
+fn is_of_a_file(cause: &(dyn std::error::Error + 'static)) -> bool {
+    // A ground passes on what a seed says, without being its own source.
+    let seed = match cause.downcast_ref() {
+        Some(GroundError::Seed(seed)) => Some(seed),
+        Some(GroundError::Boot(_) | GroundError::Directory(_)) | None => cause.downcast_ref(),
+    };
+    cause.is::<ConfigError>() || seed.is_some_and(SeedError::is_of_the_file)
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -154,12 +154,14 @@ impl Config {
     pub fn check(file: ConfigFile) -> Result<Self, ConfigError> {
         let listen: SocketAddr =
             file.server.listen.parse().map_err(|_| wrong("server.listen", "is no address"))?;
-        let remote = !listen.ip().is_loopback() && !file.server.allow_remote;
-        ensure(!remote, "server.listen", "is not loopback: set server.allow_remote")?;
+        let allowed = |at: &SocketAddr| at.ip().is_loopback() || file.server.allow_remote;
+        let remote = "is not loopback: set server.allow_remote";
+        ensure(allowed(&listen), "server.listen", remote)?;
         let connections = (1..=100_000).contains(&file.server.connections_max);
         ensure(connections, "server.connections_max", "must be 1 to 100000")?;
         let metrics = file.metrics.listen.as_deref().map(str::parse).transpose();
         let metrics = metrics.map_err(|_| wrong("metrics.listen", "is no address"))?;
+        ensure(metrics.as_ref().is_none_or(allowed), "metrics.listen", remote)?;
         let path = file.store.url.strip_prefix("fjall:").filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH"))?;
         ensure(

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 use hyper::rt::{Sleep, Timer};
 use hyper::server::conn::http1;
@@ -15,12 +16,16 @@ use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tower::Service;
 
 /// What a connection may buffer, unless heads may be larger; hyper wants 8 KiB at least.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// How much of a body that nobody wants is still taken from the wire, in bytes.
+const UNWANTED_LEN_MAX: usize = 1024 * 1024;
+/// How long such a body is taken.
+const UNWANTED_TIMEOUT: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 const ACCEPT_WARNING_GAP: Duration = Duration::from_secs(10);
@@ -177,16 +182,23 @@ async fn answer(
         .header_read_timeout(Duration::ZERO)
         .max_header_size(limits.header_bytes_max)
         .max_buf_size(room)
-        .serve_connection(TokioIo::new(stream), Answers { router, patience });
+        .serve_connection(TokioIo::new(stream), Answers { router, patience: patience.clone() });
     let mut connection = pin!(connection);
-    // Connections are polled before the stop, so that what has arrived is still answered. How one
-    // ends is the peer's affair: nothing to report.
+    let answered = async {
+        // Connections are polled before the stop, so that what has arrived is still answered. How
+        // one ends is the peer's affair: nothing to report.
+        tokio::select! {
+            biased;
+            _ended = connection.as_mut() => return,
+            () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+        }
+        let _ended = connection.await;
+    };
     tokio::select! {
         biased;
-        _ended = connection.as_mut() => return,
-        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+        () = answered => {}
+        () = patience.take_unwanted() => {}
     }
-    let _ended = connection.await;
 }
 
 /// The router as hyper calls it.
@@ -206,7 +218,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Answers {
                 return Body::empty();
             }
             let patience = Arc::clone(&self.patience);
-            Body::new(RequestBody { incoming, patience, stalled: None })
+            Body::new(RequestBody { incoming: Some(incoming), patience, stalled: None })
         });
         // A router is always ready, so `poll_ready` may be left out.
         self.router.clone().call(request)
@@ -223,6 +235,8 @@ struct Patience {
     fresh: AtomicBool,
     heard: AtomicBool,
     alarm: Mutex<Pin<Box<tokio::time::Sleep>>>,
+    unwanted: Mutex<Option<Incoming>>,
+    left: Notify,
 }
 
 impl Patience {
@@ -233,6 +247,8 @@ impl Patience {
             fresh: AtomicBool::new(true),
             heard: AtomicBool::new(false),
             alarm: Mutex::new(Box::pin(tokio::time::sleep(limits.header_timeout))),
+            unwanted: Mutex::default(),
+            left: Notify::new(),
         }
     }
 
@@ -256,6 +272,20 @@ impl Patience {
         }
         alarm.as_mut().reset(deadline);
         alarm.as_mut().poll(cx)
+    }
+
+    /// Takes the rest of the bodies that handlers left, within limits. Does not end.
+    ///
+    /// Who still sends when the connection is closed on him never reads the answer.
+    async fn take_unwanted(&self) {
+        loop {
+            self.left.notified().await;
+            let left = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(body) = left {
+                // Late or on time: the body is dropped, and the connection closed if need be.
+                let _ = tokio::time::timeout(UNWANTED_TIMEOUT, pour_away(body)).await;
+            }
+        }
     }
 
     /// Bounds a wait that is pending now: ready once it made no progress for too long.
@@ -300,11 +330,34 @@ impl Timer for HeadTimer {
     }
 }
 
+async fn pour_away(mut body: Incoming) {
+    let mut room = UNWANTED_LEN_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        match room.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(rest) => room = rest,
+            None => return,
+        }
+    }
+}
+
 /// A request body that ends in an error when the peer stops sending.
 struct RequestBody {
-    incoming: Incoming,
+    /// There until the body is dropped.
+    incoming: Option<Incoming>,
     patience: Arc<Patience>,
     stalled: Option<Instant>,
+}
+
+impl Drop for RequestBody {
+    /// What nobody read is left to the connection.
+    fn drop(&mut self) {
+        if let Some(rest) = self.incoming.take().filter(|rest| !rest.is_end_stream()) {
+            let mut unwanted =
+                self.patience.unwanted.lock().unwrap_or_else(PoisonError::into_inner);
+            *unwanted = Some(rest);
+            self.patience.left.notify_one();
+        }
+    }
 }
 
 impl HttpBody for RequestBody {
@@ -316,24 +369,29 @@ impl HttpBody for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.incoming).poll_frame(cx) {
+        let Some(incoming) = this.incoming.as_mut() else {
+            return Poll::Ready(None);
+        };
+        match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.stalled = None;
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
                 let cause = ready!(this.patience.poll_stalled(cx, &mut this.stalled));
+                // Who stopped sending is not waited for again.
+                this.incoming = None;
                 Poll::Ready(Some(Err(cause.into())))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(SizeHint::default, Incoming::size_hint)
     }
 }
 
@@ -576,6 +634,27 @@ mod tests {
         let mut peer = server.say(head).await;
         assert!(rest(&mut peer).await.starts_with("HTTP/1.1 400"));
         assert_eq!(server.echoed.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_does_not_wait_for_a_body_that_nobody_wants() {
+        let server = start(patient()).await;
+        let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
+        let mut peer = server.say(head).await;
+        assert!(until(&mut peer, "\r\n\r\n").await.starts_with("HTTP/1.1 405"));
+        peer.write_all(&[b'x'; 100_000]).await.unwrap();
+        peer.write_all(GET).await.unwrap();
+        until(&mut peer, "hello").await;
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_wants_is_not_taken_for_ever() {
+        let server = start(patient()).await;
+        let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n";
+        let mut peer = server.say(head).await;
+        assert!(until(&mut peer, "\r\n\r\n").await.starts_with("HTTP/1.1 405"));
+        let flood = async { while peer.write_all(&[b'x'; 100_000]).await.is_ok() {} };
+        in_time(flood).await;
     }
 
     #[tokio::test]

@@ -46,7 +46,7 @@ pub type BatchReport = Arc<dyn Fn(usize) + Send + Sync>;
 pub struct EmbeddedSettings {
     /// Cache of blocks read from disk, in bytes.
     pub cache_bytes: u64,
-    /// One memtable, in bytes; three of them are written to at any time.
+    /// One memtable, in bytes; up to five are there while the disk cannot keep up.
     pub memtable_bytes: u64,
     /// Commits that one batch may merge.
     pub batch_len_max: usize,
@@ -102,12 +102,8 @@ pub struct Embedded {
 
 pub(crate) struct Spaces {
     database: Database,
-    record: Keyspace,
-    event: Keyspace,
-    receipt: Keyspace,
-    spent: Keyspace,
-    message: Keyspace,
-    index: Keyspace,
+    /// Everything but the format: one tree, so that one memtable fills at a time.
+    rows: Keyspace,
 }
 
 impl Embedded {
@@ -128,7 +124,7 @@ impl Embedded {
     /// # Errors
     /// `StoreFault` when the store cannot be read.
     pub fn is_empty(&self) -> Result<bool, StoreFault> {
-        self.spaces.record.is_empty().map_err(StoreFault::of("looking for records"))
+        self.spaces.rows.is_empty().map_err(StoreFault::of("looking for rows"))
     }
 
     /// Whether commits are still accepted: not after a failed batch.
@@ -151,22 +147,18 @@ impl Embedded {
         if version != entry.expected {
             return Ok(false);
         }
-        if let Some((key, _, _)) = &entry.receipt
-            && (pending.has_receipt(key) || holds(&self.spaces.receipt, key)?)
+        if let Some((key, _)) = &entry.receipt
+            && (pending.has_receipt(key) || self.spaces.holds(key)?)
         {
             return Ok(false);
         }
-        for mark in &entry.spent {
-            if pending.is_spent(*mark) || holds(&self.spaces.spent, &mark.0)? {
+        for key in &entry.spent {
+            if pending.is_spent(key) || self.spaces.holds(key)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-}
-
-fn holds(space: &Keyspace, key: &[u8]) -> Result<bool, StoreFault> {
-    space.contains_key(key).map_err(StoreFault::of("looking for a row"))
 }
 
 impl Spaces {
@@ -205,45 +197,42 @@ impl Spaces {
                 Err(_) => return Err(OpenError::Unmarked(path.to_owned())),
             },
         }
-        Ok(Self {
-            record: keyspace("record")?,
-            event: keyspace("event")?,
-            receipt: keyspace("receipt")?,
-            spent: keyspace("spent")?,
-            message: keyspace("message")?,
-            index: keyspace("index")?,
-            database,
-        })
+        Ok(Self { rows: keyspace("rows")?, database })
+    }
+
+    fn holds(&self, key: &[u8]) -> Result<bool, StoreFault> {
+        self.rows.contains_key(key).map_err(StoreFault::of("looking for a row"))
     }
 
     fn record(&self, subject: &[u8]) -> Result<Record, StoreFault> {
-        match self.record.get(subject).map_err(StoreFault::of("reading a record"))? {
+        match self.rows.get(subject).map_err(StoreFault::of("reading a record"))? {
             Some(bytes) => rows::decode_record(&bytes),
             None => Ok(Record::default()),
         }
     }
 
     fn version(&self, subject: &[u8]) -> Result<u64, StoreFault> {
-        match self.record.get(subject).map_err(StoreFault::of("reading a version"))? {
+        match self.rows.get(subject).map_err(StoreFault::of("reading a version"))? {
             Some(bytes) => rows::record_version(&bytes),
             None => Ok(0),
         }
     }
 
     fn receipt(&self, key: &[u8]) -> Result<Option<Receipt>, StoreFault> {
-        let bytes = self.receipt.get(key).map_err(StoreFault::of("reading a receipt"))?;
+        let bytes = self.rows.get(key).map_err(StoreFault::of("reading a receipt"))?;
         bytes.map(|bytes| rows::decode(&bytes)).transpose()
     }
 }
 
 impl Store for Embedded {
     async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
-        let subject = rows::subject_key(load.subject);
+        let subject = rows::record_key(load.subject);
         let key = load.receipt.map(rows::receipt_key);
+        let marks: Vec<_> = load.marks.iter().copied().map(rows::spent_key).collect();
         let (record, receipt, mut spent) = {
             let pending = self.pending()?;
             let receipt = key.as_ref().and_then(|key| pending.receipt(key));
-            let spent = load.marks.iter().any(|mark| pending.is_spent(*mark));
+            let spent = marks.iter().any(|mark| pending.is_spent(mark));
             (pending.record(&subject), receipt, spent)
         };
         let record = match record {
@@ -255,8 +244,8 @@ impl Store for Embedded {
             (None, Some(key)) => self.spaces.receipt(&key)?,
             (None, None) => None,
         };
-        for mark in load.marks {
-            spent = spent || holds(&self.spaces.spent, &mark.0)?;
+        for mark in &marks {
+            spent = spent || self.spaces.holds(mark)?;
         }
         Ok(Loaded { record, receipt, spent })
     }
@@ -283,14 +272,14 @@ impl Store for Embedded {
     }
 
     async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
-        let found = self.spaces.index.prefix(rows::index_prefix(key)?).take(INDEX_LEN_MAX);
+        let found = self.spaces.rows.prefix(rows::index_prefix(key)?).take(INDEX_LEN_MAX);
         found
             .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an index"))?))
             .collect()
     }
 
     async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
-        let newest = self.spaces.message.prefix(rows::message_prefix(to)).take(OUTBOX_LEN_MAX);
+        let newest = self.spaces.rows.prefix(rows::message_prefix(to)).take(OUTBOX_LEN_MAX);
         newest
             .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading a message"))?))
             .collect()
@@ -302,9 +291,9 @@ impl Survey for Embedded {
         &self,
         look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
     ) -> Result<(), StoreFault> {
-        for row in self.spaces.record.iter() {
+        for row in self.spaces.rows.prefix(rows::RECORDS) {
             let (key, row) = row.into_inner().map_err(StoreFault::of("reading a record"))?;
-            let subject = rows::parse_subject(&key)?;
+            let subject = rows::parse_record_key(&key)?;
             look(subject, rows::decode_record(&row)?)?;
         }
         Ok(())
@@ -315,14 +304,18 @@ impl Survey for Embedded {
         subject: &Subject,
         look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
     ) -> Result<(), StoreFault> {
-        for row in self.spaces.event.prefix(rows::event_prefix(subject)) {
+        for row in self.spaces.rows.prefix(rows::event_prefix(subject)) {
             look(&row.value().map_err(StoreFault::of("reading an event"))?)?;
         }
         Ok(())
     }
 
     fn count_events(&self) -> Result<u64, StoreFault> {
-        let count = self.spaces.event.len().map_err(StoreFault::of("counting events"))?;
-        u64::try_from(count).map_err(StoreFault::of("counting events"))
+        let mut count: u64 = 0;
+        for row in self.spaces.rows.prefix(rows::EVENTS) {
+            row.key().map_err(StoreFault::of("counting events"))?;
+            count = count.saturating_add(1);
+        }
+        Ok(count)
     }
 }

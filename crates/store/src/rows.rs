@@ -1,13 +1,15 @@
 //! Keys and rows as they lie on disk. A row is read with the suspicion that a request deserves.
 //!
-//! | keyspace | key | row |
+//! All rows lie in one ordered tree; the first letter of a key says what its row is.
+//!
+//! | letter | the rest of the key | row |
 //! |---|---|---|
-//! | `record` | subject | version (8 bytes, big endian), then the record |
-//! | `event` | subject, 0, seq (8 bytes, big endian) | the event as it went into the hash |
-//! | `receipt` | caller, 0, request id | the receipt |
-//! | `spent` | block mark (16 bytes) | instant |
-//! | `message` | mobile, 0, newest-first instant and serial | the message |
-//! | `index` | index key, 0, credential | the credential's id |
+//! | `r` | subject | version (8 bytes, big endian), then the record |
+//! | `e` | subject, 0, seq (8 bytes, big endian) | the event as it went into the hash |
+//! | `c` | caller, 0, request id | the receipt |
+//! | `s` | block mark (16 bytes) | nothing |
+//! | `m` | mobile, 0, newest-first instant and serial | the message |
+//! | `i` | index key, 0, credential | the credential's id |
 
 use kunji_core::audit::Subject;
 use kunji_core::ids::{CredentialId, Mobile};
@@ -15,10 +17,11 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::ReceiptKey;
 use kunji_core::store::{Record, StoreFault};
+use kunji_vault::BlockMark;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A row that is not what its keyspace holds.
+/// A row that is not what its key says.
 #[derive(Debug, thiserror::Error)]
 #[error("a stored row is damaged")]
 pub(crate) struct Damaged;
@@ -57,61 +60,59 @@ pub(crate) fn record_version(bytes: &[u8]) -> Result<u64, StoreFault> {
     }
 }
 
-pub(crate) fn subject_key(subject: &Subject) -> Vec<u8> {
-    subject.to_string().into_bytes()
+/// Where the keys of all records begin.
+pub(crate) const RECORDS: &[u8] = b"r";
+/// Where the keys of all events begin.
+pub(crate) const EVENTS: &[u8] = b"e";
+const RECEIPTS: &[u8] = b"c";
+const SPENT: &[u8] = b"s";
+const MESSAGES: &[u8] = b"m";
+const INDEX: &[u8] = b"i";
+const END: &[u8] = &[0];
+
+pub(crate) fn record_key(subject: &Subject) -> Vec<u8> {
+    [RECORDS, subject.to_string().as_bytes()].concat()
 }
 
-pub(crate) fn parse_subject(key: &[u8]) -> Result<Subject, StoreFault> {
+pub(crate) fn parse_record_key(key: &[u8]) -> Result<Subject, StoreFault> {
+    let key = key.strip_prefix(RECORDS).unwrap_or_default();
     let text = std::str::from_utf8(key).map_err(StoreFault::of("decoding a subject"))?;
     Subject::parse(text).map_err(StoreFault::of("decoding a subject"))
 }
 
 pub(crate) fn event_prefix(subject: &Subject) -> Vec<u8> {
-    let mut key = subject_key(subject);
-    key.push(0);
-    key
+    [EVENTS, subject.to_string().as_bytes(), END].concat()
 }
 
 pub(crate) fn event_key(subject: &Subject, seq: u64) -> Vec<u8> {
-    let mut key = event_prefix(subject);
-    key.extend_from_slice(&seq.to_be_bytes());
-    key
+    [EVENTS, subject.to_string().as_bytes(), END, &seq.to_be_bytes()].concat()
 }
 
 pub(crate) fn receipt_key(key: &ReceiptKey) -> Vec<u8> {
-    joined(key.caller.as_str().as_bytes(), key.txn.as_str().as_bytes())
+    [RECEIPTS, key.caller.as_str().as_bytes(), END, key.txn.as_str().as_bytes()].concat()
+}
+
+pub(crate) fn spent_key(mark: BlockMark) -> Vec<u8> {
+    [SPENT, &mark.0].concat()
 }
 
 pub(crate) fn message_prefix(to: &Mobile) -> Vec<u8> {
-    joined(to.as_str().as_bytes(), &[])
+    [MESSAGES, to.as_str().as_bytes(), END].concat()
 }
 
 /// Newest first: the instant and the serial run backwards.
 pub(crate) fn message_key(message: &Message) -> Vec<u8> {
-    let mut key = message_prefix(&message.to);
-    key.extend_from_slice(&(i64::MAX - message.at.0.max(0)).to_be_bytes());
-    key.extend_from_slice(&(u64::MAX - message.serial).to_be_bytes());
-    key
+    let at = (i64::MAX - message.at.0.max(0)).to_be_bytes();
+    let serial = (u64::MAX - message.serial).to_be_bytes();
+    [&message_prefix(&message.to), &at[..], &serial[..]].concat()
 }
 
 pub(crate) fn index_prefix(key: &IndexKey) -> Result<Vec<u8>, StoreFault> {
-    let mut prefix = encode(key)?;
-    prefix.push(0);
-    Ok(prefix)
+    Ok([INDEX, &encode(key)?, END].concat())
 }
 
 pub(crate) fn index_key(key: &IndexKey, id: &CredentialId) -> Result<Vec<u8>, StoreFault> {
-    let mut full = index_prefix(key)?;
-    full.extend_from_slice(id.to_string().as_bytes());
-    Ok(full)
-}
-
-fn joined(first: &[u8], second: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(first.len() + second.len() + 1);
-    key.extend_from_slice(first);
-    key.push(0);
-    key.extend_from_slice(second);
-    key
+    Ok([index_prefix(key)?.as_slice(), id.to_string().as_bytes()].concat())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod request;
 mod wire;
 
 use axum::Router;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 
@@ -20,7 +20,7 @@ use crate::config::Config;
 /// The routes of this dialect; whatever stands before `/api` is a setting.
 pub(super) fn routes(config: &Config) -> Router<App> {
     let calls = format!("{}/{{api}}/{{*call}}", config.prepaid.prefix);
-    let bare = post(handlers::reset_pin).fallback(|| async { wrong_method() });
+    let bare = post(handlers::reset_pin).fallback(|| async { wrong_method(&Method::POST) });
     Router::new().route(&calls, any(handlers::dispatch)).route("/resetPin", bare)
 }
 
@@ -35,9 +35,14 @@ fn nothing_here() -> Response {
     Plain::of(StatusCode::NOT_FOUND, Code::DataNotFound).into_response()
 }
 
-fn wrong_method() -> Response {
+/// Names the one method that the call has.
+fn wrong_method(allowed: &Method) -> Response {
     let plain = Plain::of(StatusCode::METHOD_NOT_ALLOWED, Code::OperationNotAllowed);
     let mut response = plain.into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PATCH"));
+    let allowed = match *allowed == Method::PATCH {
+        true => HeaderValue::from_static("PATCH"),
+        false => HeaderValue::from_static("POST"),
+    };
+    response.headers_mut().insert(header::ALLOW, allowed);
     response
 }

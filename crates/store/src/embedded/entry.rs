@@ -4,54 +4,51 @@ use std::sync::Arc;
 
 use kunji_core::receipt::Receipt;
 use kunji_core::store::{Commit, Record, StoreFault};
-use kunji_vault::BlockMark;
 
 use crate::rows;
 
-/// One commit in rows.
+/// What the check needs of a commit, and all rows that it writes.
 pub(crate) struct Entry {
+    /// The record's key.
     pub(super) subject: Vec<u8>,
+    /// The version that must still stand.
     pub(super) expected: u64,
     pub(super) record: Arc<Record>,
-    pub(super) record_row: Vec<u8>,
-    pub(super) event: (Vec<u8>, Vec<u8>),
-    pub(super) receipt: Option<(Vec<u8>, Vec<u8>, Arc<Receipt>)>,
-    pub(super) spent: Vec<BlockMark>,
-    pub(super) messages: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) index: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The receipt's key, which must be new.
+    pub(super) receipt: Option<(Vec<u8>, Arc<Receipt>)>,
+    /// The keys of used blocks, which must be new.
+    pub(super) spent: Vec<Vec<u8>>,
+    pub(super) rows: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Entry {
     pub(super) fn of(commit: Commit) -> Result<Self, StoreFault> {
+        let seq = commit.record.head.seq;
+        let subject = rows::record_key(&commit.subject);
+        let mut all = vec![
+            (subject.clone(), rows::encode_record(&commit.record)?),
+            (rows::event_key(&commit.subject, seq), commit.encoded),
+        ];
         let receipt = match commit.receipt {
             Some((key, receipt)) => {
-                let row = rows::encode(&receipt)?;
-                Some((rows::receipt_key(&key), row, Arc::new(receipt)))
+                let key = rows::receipt_key(&key);
+                all.push((key.clone(), rows::encode(&receipt)?));
+                Some((key, Arc::new(receipt)))
             }
             None => None,
         };
-        let mut messages = Vec::with_capacity(commit.messages.len());
+        let spent: Vec<_> = commit.spent.into_iter().map(rows::spent_key).collect();
+        all.extend(spent.iter().map(|key| (key.clone(), Vec::new())));
         for message in &commit.messages {
-            messages.push((rows::message_key(message), rows::encode(message)?));
+            all.push((rows::message_key(message), rows::encode(message)?));
         }
-        let mut index = Vec::with_capacity(commit.index.len());
         if let Some(credential) = &commit.record.credential {
             for key in &commit.index {
                 let id = &credential.id;
-                index.push((rows::index_key(key, id)?, rows::encode(id)?));
+                all.push((rows::index_key(key, id)?, rows::encode(id)?));
             }
         }
-        let seq = commit.record.head.seq;
-        Ok(Self {
-            event: (rows::event_key(&commit.subject, seq), commit.encoded),
-            subject: rows::subject_key(&commit.subject),
-            expected: commit.expected,
-            record_row: rows::encode_record(&commit.record)?,
-            record: Arc::new(commit.record),
-            receipt,
-            spent: commit.spent,
-            messages,
-            index,
-        })
+        let (expected, record) = (commit.expected, Arc::new(commit.record));
+        Ok(Self { subject, expected, record, receipt, spent, rows: all })
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use kunji_core::receipt::Receipt;
 use kunji_core::store::Record;
-use kunji_vault::BlockMark;
 
 use super::entry::Entry;
 
@@ -15,7 +14,7 @@ pub(crate) struct Pending {
     ticket: u64,
     records: HashMap<Vec<u8>, (u64, Arc<Record>)>,
     receipts: HashMap<Vec<u8>, Arc<Receipt>>,
-    spent: HashSet<BlockMark>,
+    spent: HashSet<Vec<u8>>,
 }
 
 impl Pending {
@@ -35,8 +34,8 @@ impl Pending {
         self.receipts.contains_key(key)
     }
 
-    pub(super) fn is_spent(&self, mark: BlockMark) -> bool {
-        self.spent.contains(&mark)
+    pub(super) fn is_spent(&self, key: &[u8]) -> bool {
+        self.spent.contains(key)
     }
 
     pub(super) fn next_ticket(&mut self) -> u64 {
@@ -47,10 +46,10 @@ impl Pending {
     /// Shows a queued commit to the loads that follow.
     pub(super) fn show(&mut self, entry: &Entry, ticket: u64) {
         self.records.insert(entry.subject.clone(), (ticket, Arc::clone(&entry.record)));
-        if let Some((key, _, receipt)) = &entry.receipt {
+        if let Some((key, receipt)) = &entry.receipt {
             self.receipts.insert(key.clone(), Arc::clone(receipt));
         }
-        self.spent.extend(&entry.spent);
+        self.spent.extend(entry.spent.iter().cloned());
     }
 
     /// Forgets a commit that is on disk now, unless a later one stands in its place.
@@ -58,7 +57,7 @@ impl Pending {
         if self.records.get(&entry.subject).is_some_and(|(kept, _)| *kept == ticket) {
             self.records.remove(&entry.subject);
         }
-        if let Some((key, _, _)) = &entry.receipt {
+        if let Some((key, _)) = &entry.receipt {
             self.receipts.remove(key);
         }
         for mark in &entry.spent {

@@ -115,21 +115,8 @@ fn write_all(
 
 fn write(spaces: &Spaces, batch: &[Queued]) -> Result<(), fjall::Error> {
     let mut rows = spaces.database.batch().durability(Some(PersistMode::SyncData));
-    for Queued { entry, .. } in batch {
-        rows.insert(&spaces.record, entry.subject.as_slice(), entry.record_row.as_slice());
-        rows.insert(&spaces.event, entry.event.0.as_slice(), entry.event.1.as_slice());
-        if let Some((key, row, _)) = &entry.receipt {
-            rows.insert(&spaces.receipt, key.as_slice(), row.as_slice());
-        }
-        for mark in &entry.spent {
-            rows.insert(&spaces.spent, mark.0, []);
-        }
-        for (key, row) in &entry.messages {
-            rows.insert(&spaces.message, key.as_slice(), row.as_slice());
-        }
-        for (key, row) in &entry.index {
-            rows.insert(&spaces.index, key.as_slice(), row.as_slice());
-        }
+    for (key, row) in batch.iter().flat_map(|queued| &queued.entry.rows) {
+        rows.insert(&spaces.rows, key.as_slice(), row.as_slice());
     }
     rows.commit()
 }

@@ -111,7 +111,7 @@ fn unreadable_format_is_refused() {
 #[test]
 fn rows_without_a_format_are_refused() {
     let folder = TempDir::new().unwrap();
-    write_row(folder.path(), "record", b"account/A1", b"somebody else's");
+    write_row(folder.path(), "rows", b"raccount/A1", b"somebody else's");
     assert!(matches!(Embedded::open(folder.path(), SMALL), Err(OpenError::Unmarked(_))));
 }
 
@@ -137,7 +137,7 @@ fn damaged_row_is_a_fault_and_not_a_credential() {
         // A row whose version is not that of its chain, and one that is cut off.
         let other_version = [&9_u64.to_be_bytes(), whole.as_slice()].concat();
         for row in [other_version.as_slice(), &[0; 7], b""] {
-            write_row(home.folder.path(), "record", b"account/A0", row);
+            write_row(home.folder.path(), "rows", b"raccount/A0", row);
             let store = home.open();
             let subject = account("A0");
             let query = kunji_core::store::Load { subject: &subject, receipt: None, marks: &[] };

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::reply::ApiError;
 use super::wire::{AccountReference, ChangeMpin, LooseCred, OtpRequest, SetReset, Text};
 use crate::app::App;
-use crate::body::{self, BodyError};
+use crate::body::{self, BodyError, Object};
 use crate::config::AxisMode;
 
 /// What decides a request: a test id, or the credential.
@@ -65,7 +65,8 @@ pub(super) async fn bytes(request: HttpRequest) -> Result<Bytes, ApiError> {
 
 /// Reads the body's members; what is missing or mistyped is not told apart.
 pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|_| ApiError::InvalidInput)
+    let read = serde_json::from_slice::<Object<T>>(bytes);
+    read.map(|Object(body)| body).map_err(|_| ApiError::InvalidInput)
 }
 
 fn named<T, E>(parsed: Result<T, E>) -> Result<T, ApiError> {

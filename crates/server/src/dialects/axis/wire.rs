@@ -7,6 +7,8 @@ use kunji_vault::PinBlock;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::body::{object, object_if_any};
+
 /// Text that is there: a non-empty JSON string.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
@@ -78,15 +80,15 @@ impl SubHeader<'_> {
 /// The body of a change-MPIN request.
 #[derive(Debug, Deserialize)]
 pub(super) struct ChangeMpinBody<'a> {
-    #[serde(borrow, rename = "ChangeMPINRequest")]
+    #[serde(borrow, rename = "ChangeMPINRequest", deserialize_with = "object")]
     pub(super) root: ChangeMpinRoot<'a>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ChangeMpinRoot<'a> {
-    #[serde(borrow, rename = "SubHeader")]
+    #[serde(borrow, rename = "SubHeader", deserialize_with = "object")]
     pub(super) sub_header: SubHeader<'a>,
-    #[serde(borrow, rename = "SetResetMPINRequestBody")]
+    #[serde(borrow, rename = "SetResetMPINRequestBody", deserialize_with = "object")]
     pub(super) body: ChangeMpin<'a>,
 }
 
@@ -99,11 +101,11 @@ pub(super) struct ChangeMpin<'a> {
     pub(super) bank: Text<'a>,
     #[serde(borrow)]
     pub(super) txn_id: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) ac: AccountBody<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) cred: CredBody<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) newcred: CredBody<'a>,
     #[serde(rename = "device")]
     pub(super) _device: DeviceBody,
@@ -138,6 +140,7 @@ pub(super) struct CredBody<'a> {
     _type: Text<'a>,
     #[serde(borrow, rename = "subType")]
     _sub_type: Text<'a>,
+    #[serde(deserialize_with = "object")]
     pub(super) data: CredData,
 }
 
@@ -201,15 +204,15 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 /// The body of a set / reset MPIN request.
 #[derive(Debug, Deserialize)]
 pub(super) struct SetResetBody<'a> {
-    #[serde(borrow, rename = "SetResetMPINRequest")]
+    #[serde(borrow, rename = "SetResetMPINRequest", deserialize_with = "object")]
     pub(super) root: SetResetRoot<'a>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct SetResetRoot<'a> {
-    #[serde(borrow, rename = "SubHeader")]
+    #[serde(borrow, rename = "SubHeader", deserialize_with = "object")]
     pub(super) sub_header: SubHeader<'a>,
-    #[serde(borrow, rename = "SetResetMPINRequestBody")]
+    #[serde(borrow, rename = "SetResetMPINRequestBody", deserialize_with = "object")]
     pub(super) body: SetReset<'a>,
 }
 
@@ -223,10 +226,13 @@ pub(super) struct SetReset<'a> {
     pub(super) expiry: Text<'a>,
     #[serde(borrow, rename = "txnId")]
     pub(super) txn_id: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object_if_any")]
     pub(super) ac: Option<AccountReference<'a>>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub(super) mpincred: Option<LooseCred>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub(super) otpcred: Option<LooseCred>,
+    #[serde(default, deserialize_with = "object_if_any")]
     pub(super) atmpincred: Option<LooseCred>,
 }
 
@@ -240,21 +246,22 @@ pub(super) struct AccountReference<'a> {
 /// A credential of set / reset: only the code is used.
 #[derive(Debug, Deserialize)]
 pub(super) struct LooseCred {
+    #[serde(deserialize_with = "object")]
     pub(super) data: CredData,
 }
 
 /// The body of an OTP request.
 #[derive(Debug, Deserialize)]
 pub(super) struct OtpBody<'a> {
-    #[serde(borrow, rename = "OTPRequest")]
+    #[serde(borrow, rename = "OTPRequest", deserialize_with = "object")]
     pub(super) root: OtpRoot<'a>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct OtpRoot<'a> {
-    #[serde(borrow, rename = "SubHeader")]
+    #[serde(borrow, rename = "SubHeader", deserialize_with = "object")]
     pub(super) sub_header: SubHeader<'a>,
-    #[serde(borrow, rename = "OTPRequestBody")]
+    #[serde(borrow, rename = "OTPRequestBody", deserialize_with = "object")]
     pub(super) body: OtpRequest<'a>,
 }
 
@@ -267,7 +274,7 @@ pub(super) struct OtpRequest<'a> {
     _bank_id: Text<'a>,
     #[serde(borrow)]
     pub(super) txn_id: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object_if_any")]
     pub(super) ac: Option<AccountReference<'a>>,
     #[serde(borrow)]
     pub(super) card: Text<'a>,

@@ -18,7 +18,7 @@ use super::reply::{Echo, Plain, respond};
 use super::request::{self, Ask, Terms};
 use super::wire::{CallBody, TokenBody};
 use crate::app::App;
-use crate::body::{self, BodyError};
+use crate::body::{self, BodyError, Object};
 use crate::config::PrepaidClient;
 
 /// Every broken token is answered this long after it came, whatever broke in it.
@@ -51,7 +51,7 @@ pub(super) async fn dispatch(
     };
     match *http.method() == method {
         true => answer(&app, call, consumer, http).await.into_response(),
-        false => super::wrong_method(),
+        false => super::wrong_method(&method),
     }
 }
 
@@ -106,10 +106,10 @@ async fn answer(
 /// Opens the token. `None`: it is broken, and nobody learns in which way.
 async fn open(app: &App, client: &PrepaidClient, bytes: &Bytes) -> Option<CallBody> {
     let begun = Instant::now();
-    let token = serde_json::from_slice::<TokenBody>(bytes).ok();
-    let body = token.and_then(|body| client.key.open::<CallBody>(&body.token).ok());
-    if body.is_some() {
-        return body;
+    let token = serde_json::from_slice::<Object<TokenBody>>(bytes).ok();
+    let body = token.and_then(|Object(body)| client.key.open::<Object<CallBody>>(&body.token).ok());
+    if let Some(Object(body)) = body {
+        return Some(body);
     }
     app.count_broken_token(&client.client_id);
     tokio::time::sleep_until((begun + BROKEN_TOKEN_DELAY).into()).await;
@@ -139,12 +139,12 @@ fn holder_check(app: &App, headers: &HeaderMap) -> HolderCheck {
 async fn helper(app: &App, path: &str, http: Request) -> Result<Response, Plain> {
     let malformed = || Plain::of(StatusCode::BAD_REQUEST, Code::MalformedRequest);
     if *http.method() != Method::POST {
-        return Ok(super::wrong_method());
+        return Ok(super::wrong_method(&Method::POST));
     }
     let client = headers::client(app, http.headers(), Consumer::NotAsked)?;
     let bytes = bytes(http).await?;
     if path == "v2/decrypt" {
-        let body: TokenBody = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
+        let Object::<TokenBody>(body) = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
         let text = client.key.open_text(&body.token).map_err(|_| malformed())?;
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return Ok((json, text.as_str().to_owned()).into_response());

@@ -1,0 +1,457 @@
+//! A process that is killed at any instant forgets nothing that it said.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::line::{Line, is_closed, posted};
+use crate::support::{Answer, CHANGE_MPIN, KUNJI, Kunji, change, fresh, run, signal};
+
+const LIVE: &str = "X-Kunji-Mode: live\r\n";
+const BEARER: &str = "Authorization: Bearer sandbox\r\n";
+const FIRST_PIN: &str = "804913";
+
+/// A small generator with a seed of its own (xorshift), so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+
+    /// Waits up to so many microseconds: where a kill falls must not depend on what happens.
+    fn linger(&mut self, micros_max: u64) {
+        let until = Instant::now() + Duration::from_micros(self.throw(micros_max));
+        while Instant::now() < until {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// A sandbox's directory with a seed of so many accounts, whose PIN is [`FIRST_PIN`].
+struct Ground {
+    folder: TempDir,
+}
+
+impl Ground {
+    fn new(accounts: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seed = String::new();
+        for nth in 0..accounts {
+            write!(
+                seed,
+                "[[account]]\ncustomer = \"CIF{nth}\"\nname = \"A\"\nborn = \"1985-11-30\"\n\
+                 mobile = \"91900000{nth:04}\"\nreference = \"ACC{nth}\"\nifsc = \"AXIS0000001\"\n\
+                 masked = \"*\"\nvpas = [\"a{nth}@axis\"]\npin_length = 6\npin = \"{FIRST_PIN}\"\n"
+            )
+            .unwrap();
+        }
+        std::fs::write(folder.path().join("seed.toml"), seed).unwrap();
+        Self { folder }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(KUNJI);
+        command.arg("sandbox").arg("--data").arg(self.data());
+        command.arg("--seed").arg(self.folder.path().join("seed.toml"));
+        command.args(["--listen", "127.0.0.1:0", "--output", "json"]);
+        command.env("KUNJI_PINS__LIVE_PER_MINUTE", "0");
+        command
+    }
+
+    fn start(&self) -> Kunji {
+        Kunji::spawn(self.command())
+    }
+
+    fn audit_holds(&self) {
+        let (code, said, error) =
+            run(&["audit", "verify", "--data", self.data().to_str().unwrap()], "");
+        assert_eq!(code, Some(0), "{said}{error}");
+    }
+}
+
+fn change_of(account: usize, old: &str, new: &str) -> Value {
+    let (customer, reference) = (format!("CIF{account}"), format!("ACC{account}"));
+    change(&customer, &reference, &format!("a{account}@axis"), old, new)
+}
+
+fn verify_of(account: usize, pin: &str) -> Vec<u8> {
+    let path = format!("/kunji/v1/credentials/account/ACC{account}/verify");
+    let body = json!({ "txn": fresh("G"), "pin": pin }).to_string();
+    posted(&path, BEARER, body.as_bytes())
+}
+
+/// An answer, unless the process was killed before it came.
+fn ask(line: &mut Line, request: &[u8]) -> Option<Answer> {
+    match line.say(request).and_then(|()| line.answer()) {
+        Ok(answer) => Some(answer),
+        Err(error) if is_closed(&error) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn connect(address: &str) -> Option<Line> {
+    match Line::open(address) {
+        Ok(line) => Some(line),
+        Err(error) if is_closed(&error) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Does the work on so many connections until each has ended, and kills the process meanwhile.
+fn killed_under_load(
+    kunji: Kunji,
+    dice: &mut Dice,
+    threads: usize,
+    work: impl Fn(usize, &mut Line) + Sync,
+) {
+    std::thread::scope(|scope| {
+        for nth in 0..threads {
+            let (work, address) = (&work, kunji.address().to_owned());
+            scope.spawn(move || {
+                if let Some(mut line) = connect(&address) {
+                    work(nth, &mut line);
+                }
+            });
+        }
+        dice.linger(25_000);
+        kunji.kill();
+    });
+}
+
+#[test]
+fn guesses_and_thirty_kills_learn_three_verdicts() {
+    const ROUNDS: usize = 30;
+    const FRESH: usize = 16;
+    const CLIENTS: usize = 8;
+    let ground = Ground::new(ROUNDS * FRESH);
+    let mut dice = Dice(0x5eed_0001);
+    let wrong = Mutex::new(BTreeMap::<usize, usize>::new());
+    for round in 0..ROUNDS {
+        let kunji = ground.start();
+        // Some accounts that nobody tried yet, and all that the last kill found at work.
+        let accounts = (round.saturating_sub(1) * FRESH)..((round + 1) * FRESH);
+        killed_under_load(kunji, &mut dice, CLIENTS, |nth, line| {
+            for guess in 0_usize.. {
+                // Each client begins elsewhere, so that a kill finds many accounts at work.
+                let from = accounts.start + nth * accounts.len() / CLIENTS;
+                for account in (from..accounts.end).chain(accounts.start..from) {
+                    let pin = format!("{:06}", 200_000 + guess * 8 + nth);
+                    let request = match guess % 2 {
+                        0 => verify_of(account, &pin),
+                        _ => {
+                            let body = change_of(account, &pin, "590284").to_string();
+                            posted(CHANGE_MPIN, LIVE, body.as_bytes())
+                        }
+                    };
+                    let Some(answer) = ask(line, &request) else { return };
+                    match verdict(&answer) {
+                        "wrong" => *wrong.lock().unwrap().entry(account).or_default() += 1,
+                        "blocked" => {}
+                        other => panic!("{other}: {}", answer.text()),
+                    }
+                }
+            }
+        });
+    }
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.len() > ROUNDS, "only {} accounts were met", wrong.len());
+    // The third wrong one is told as "blocked".
+    let too_many = wrong.iter().filter(|(_, count)| **count > 2).collect::<Vec<_>>();
+    assert!(too_many.is_empty(), "account and wrong verdicts: {too_many:?}");
+    ground.audit_holds();
+}
+
+fn verdict(answer: &Answer) -> &'static str {
+    let text = answer.text();
+    let has = |word: &str| text.contains(word);
+    match answer.status {
+        200 if has("\"wrong_pin\"") => "wrong",
+        200 if has("\"blocked\"") => "blocked",
+        200 if has("\"verified\"") => "right",
+        200 if has("\"code\":\"00\"") => "changed",
+        401 if has("E40101") => "wrong",
+        423 => "blocked",
+        _ => "something else",
+    }
+}
+
+/// What one client knows of its account: the PIN that was acknowledged last, and the request whose
+/// answer never came.
+#[derive(Default)]
+struct Known {
+    pin: String,
+    changes: u32,
+    flight: Option<(String, Vec<u8>)>,
+}
+
+impl Known {
+    /// A new PIN that no rule refuses, and that differs from the thousand before: none of its
+    /// digits is in the birthday.
+    fn next_pin(&self) -> String {
+        let digit = |place: u32| match (self.changes >> (2 * place)) % 4 {
+            0 => '2',
+            1 => '4',
+            2 => '6',
+            _ => '7',
+        };
+        std::iter::once('8').chain((0..5).map(digit)).collect()
+    }
+
+    /// Sends the request that is in flight again, or a new one; false when no answer came.
+    fn step(&mut self, account: usize, line: &mut Line) -> bool {
+        let (pin, request) = self.flight.take().unwrap_or_else(|| {
+            self.changes += 1;
+            let pin = self.next_pin();
+            let body = change_of(account, &self.pin, &pin).to_string();
+            (pin, posted(CHANGE_MPIN, LIVE, body.as_bytes()))
+        });
+        match ask(line, &request) {
+            None => {
+                self.flight = Some((pin, request));
+                false
+            }
+            Some(answer) => {
+                assert_eq!(verdict(&answer), "changed", "account {account}: {}", answer.text());
+                self.pin = pin;
+                true
+            }
+        }
+    }
+
+    /// The account's PIN is the one acknowledged last, or the one in flight; never an older one.
+    /// The request in flight then gives one answer, however often it is sent.
+    fn settle(&mut self, account: usize, line: &mut Line) {
+        let mut told = |request: &[u8]| ask(line, request).unwrap();
+        let is = |pin: &str| verify_of(account, pin);
+        let sure = verdict(&told(&is(&self.pin)));
+        let Some((pin, request)) = self.flight.take() else {
+            assert_eq!(sure, "right", "account {account} lost an acknowledged change");
+            return;
+        };
+        match sure {
+            "right" => {}
+            "wrong" => assert_eq!(verdict(&told(&is(&pin))), "right", "account {account}"),
+            other => panic!("account {account}: {other}"),
+        }
+        let first = told(&request);
+        assert_eq!(verdict(&first), "changed", "{}", first.text());
+        let again = told(&request);
+        assert_eq!((first.status, first.body), (again.status, again.body));
+        assert_eq!(verdict(&told(&is(&pin))), "right");
+        self.pin = pin;
+    }
+}
+
+#[test]
+fn acknowledged_changes_survive_a_hundred_kills() {
+    const ACCOUNTS: usize = 16;
+    let ground = Ground::new(ACCOUNTS);
+    let mut dice = Dice(0x5eed_0002);
+    let known: Vec<_> = (0..ACCOUNTS)
+        .map(|_| Mutex::new(Known { pin: FIRST_PIN.to_owned(), ..Known::default() }))
+        .collect();
+    let mut in_flight = 0;
+    for round in 0..100 {
+        let kunji = ground.start();
+        // Every other time the clients themselves find out what became of their requests.
+        if round % 2 == 0 {
+            let mut line = connect(kunji.address()).unwrap();
+            for (account, known) in known.iter().enumerate() {
+                known.lock().unwrap().settle(account, &mut line);
+            }
+        }
+        killed_under_load(kunji, &mut dice, 8, |nth, line| {
+            let mine = || (nth..ACCOUNTS).step_by(8);
+            while mine().all(|account| known[account].lock().unwrap().step(account, line)) {}
+        });
+        in_flight += known.iter().filter(|known| known.lock().unwrap().flight.is_some()).count();
+    }
+    let kunji = ground.start();
+    let mut line = connect(kunji.address()).unwrap();
+    let mut changes = 0;
+    for (account, known) in known.iter().enumerate() {
+        let mut known = known.lock().unwrap();
+        known.settle(account, &mut line);
+        changes += known.changes;
+    }
+    kunji.kill();
+    assert!(changes > 200 && in_flight > 100, "{changes} changes, {in_flight} in flight");
+    ground.audit_holds();
+}
+
+/// The state is that of the seed, or that before the reset, whole.
+fn seeded_whole(kunji: &Kunji, pins: &[&str]) {
+    let mut line = connect(kunji.address()).unwrap();
+    let mut found = Vec::new();
+    for account in 0..4 {
+        let right = pins
+            .iter()
+            .find(|pin| verdict(&ask(&mut line, &verify_of(account, pin)).unwrap()) == "right");
+        found.push(*right.unwrap());
+    }
+    assert!(found.iter().all(|pin| *pin == found[0]), "half of a reset: {found:?}");
+}
+
+#[test]
+fn a_kill_during_a_reset_leaves_the_old_state_or_the_new_one() {
+    const CHANGED: &str = "590284";
+    let ground = Ground::new(4);
+    let mut dice = Dice(0x5eed_0003);
+    for _ in 0..20 {
+        let kunji = ground.start();
+        for account in 0..4 {
+            kunji.change_live(&change_of(account, FIRST_PIN, CHANGED));
+        }
+        let mut line = connect(kunji.address()).unwrap();
+        line.say(&posted("/kunji/v1/sandbox/reset", "", b"")).unwrap();
+        dice.linger(15_000);
+        kunji.kill();
+        let kunji = ground.start();
+        seeded_whole(&kunji, &[CHANGED, FIRST_PIN]);
+        kunji.kill();
+        ground.audit_holds();
+    }
+}
+
+#[test]
+fn a_kill_during_the_first_start_leaves_what_can_start() {
+    let mut dice = Dice(0x5eed_0004);
+    for _ in 0..12 {
+        let ground = Ground::new(4);
+        for _ in 0..3 {
+            killed_while_starting(ground.command(), &mut dice);
+        }
+        let kunji = ground.start();
+        seeded_whole(&kunji, &[FIRST_PIN]);
+        kunji.kill();
+        ground.audit_holds();
+    }
+}
+
+fn killed_while_starting(mut command: Command, dice: &mut Dice) {
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    dice.linger(30_000);
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+fn service(folder: &Path) -> Command {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let mut command = Command::new(KUNJI);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    command.env("KUNJI_STORE__URL", format!("fjall:{}", path("store")));
+    command.env("KUNJI_VAULT__KEY_FILE", path("keys.sealed"));
+    command.env("KUNJI_VAULT__UNSEAL_FILE", path("unseal.key"));
+    command
+}
+
+/// The line that `serve` logs once it answers.
+fn answers(mut command: Command) -> Result<(), String> {
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut lines = BufReader::new(process.stderr.take().unwrap());
+    while !said.contains("\"answering\"") {
+        if lines.read_line(&mut said).unwrap() == 0 {
+            process.wait().unwrap();
+            return Err(said);
+        }
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    Ok(())
+}
+
+#[test]
+fn a_kill_during_the_first_start_of_the_service_leaves_what_can_start() {
+    let mut dice = Dice(0x5eed_0005);
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            let mut command = service(folder.path());
+            command.stderr(Stdio::null());
+            killed_while_starting(command, &mut dice);
+        }
+        assert_eq!(answers(service(folder.path())), Ok(()));
+    }
+}
+
+#[test]
+fn requests_that_began_are_answered_after_the_signal() {
+    let ground = Ground::new(16);
+    let mut kunji = ground.start();
+    let mut begun: Vec<_> = (0..16)
+        .map(|account| {
+            let body = change_of(account, FIRST_PIN, "590284").to_string();
+            let request =
+                posted(CHANGE_MPIN, &format!("{LIVE}expect: 100-continue\r\n"), body.as_bytes());
+            let mut line = connect(kunji.address()).unwrap();
+            let (head, rest) = request.split_at(request.len() - body.len() / 2);
+            line.say(head).unwrap();
+            // Whoever asks for the rest has begun.
+            assert_eq!(line.head().unwrap().0, 100);
+            (line, rest.to_vec())
+        })
+        .collect();
+    signal(kunji.process.id(), "TERM");
+    while Line::open(kunji.address()).is_ok() {}
+    for (line, rest) in &mut begun {
+        line.say(rest).unwrap();
+        assert_eq!(verdict(&line.answer().unwrap()), "changed");
+    }
+    assert_eq!(kunji.process.wait().unwrap().code(), Some(0));
+    let kunji = ground.start();
+    for account in 0..16 {
+        assert_eq!(kunji.verify("account", &format!("ACC{account}"), "590284"), "verified");
+    }
+    assert_eq!(kunji.stop(), Some(0));
+    ground.audit_holds();
+}
+
+#[test]
+fn a_signal_under_load_loses_nothing() {
+    const ACCOUNTS: usize = 16;
+    for seed in 0..5 {
+        let ground = Ground::new(ACCOUNTS);
+        let kunji = ground.start();
+        let mut dice = Dice(0x5eed_0006 + seed);
+        let known: Vec<_> = (0..ACCOUNTS)
+            .map(|_| Mutex::new(Known { pin: FIRST_PIN.to_owned(), ..Known::default() }))
+            .collect();
+        let code = std::thread::scope(|scope| {
+            for (account, known) in known.iter().enumerate() {
+                let address = kunji.address().to_owned();
+                scope.spawn(move || {
+                    let mut known = known.lock().unwrap();
+                    if let Some(mut line) = connect(&address) {
+                        while known.step(account, &mut line) {}
+                    }
+                });
+            }
+            dice.linger(40_000);
+            kunji.stop()
+        });
+        assert_eq!(code, Some(0));
+        let kunji = ground.start();
+        let mut line = connect(kunji.address()).unwrap();
+        for (account, known) in known.iter().enumerate() {
+            known.lock().unwrap().settle(account, &mut line);
+        }
+        kunji.kill();
+        ground.audit_holds();
+    }
+}

@@ -1,0 +1,336 @@
+//! The OpenAPI document and the server agree.
+
+mod tree;
+
+use std::collections::BTreeSet;
+
+use ureq::http::Method;
+
+use self::tree::Tree;
+use crate::support::{Kunji, opened_text};
+
+/// Every route of the server: our own API, the dialects' calls, the steering of the sandbox.
+const ROUTES: &[(&str, &str)] = &[
+    ("POST", "/api/transactions/v1/changempin"),
+    ("POST", "/api/axis/upi/set-reset-mpin"),
+    ("POST", "/api/axis/upi/otp/request"),
+    ("POST", "/mob1/api/onboarding/v1/resetPin"),
+    ("POST", "/mob1/api/onboarding/v3/resetPin"),
+    ("POST", "/resetPin"),
+    ("POST", "/mob1/api/issuance/v1/createCard"),
+    ("POST", "/mob1/api/onboarding/v1/verifyCardholder"),
+    ("POST", "/mob1/api/onboarding/v1/cardInquiry"),
+    ("PATCH", "/mob1/api/onboarding/v1/block"),
+    ("PATCH", "/mob1/api/onboarding/v1/unblock"),
+    ("POST", "/mob1/api/onboarding/v1/checkStatus"),
+    ("POST", "/mob1/api/v2/encrypt"),
+    ("POST", "/mob1/api/v2/decrypt"),
+    ("POST", "/kunji/v1/credentials/{kind}/{id}/verify"),
+    ("POST", "/kunji/v1/credentials/{kind}/{id}/clear-tries"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/docs.css"),
+    ("GET", "/docs/docs.js"),
+    ("GET", "/kunji/v1/sandbox/outbox"),
+    ("GET", "/kunji/v1/sandbox/clock"),
+    ("POST", "/kunji/v1/sandbox/clock"),
+    ("POST", "/kunji/v1/sandbox/reset"),
+];
+
+/// The sources that name routes, so that a new one is missed here.
+const SOURCES: [&str; 6] = [
+    include_str!("../../src/boot.rs"),
+    include_str!("../../src/api.rs"),
+    include_str!("../../src/dialects/axis.rs"),
+    include_str!("../../src/dialects/prepaid.rs"),
+    include_str!("../../src/dialects/prepaid/handlers.rs"),
+    include_str!("../../src/sandbox.rs"),
+];
+
+/// The document, and one operation of it.
+struct Document {
+    root: Tree,
+}
+
+struct Operation<'a> {
+    document: &'a Document,
+    method: Method,
+    path: &'a str,
+    tree: &'a Tree,
+}
+
+impl Document {
+    fn of(kunji: &Kunji) -> Self {
+        Self { root: Tree::parse(&kunji.get("/openapi.json").text()) }
+    }
+
+    fn operations(&self) -> Vec<Operation<'_>> {
+        let mut all = Vec::new();
+        for (path, methods) in self.root.at("paths").members() {
+            for (method, tree) in methods.members() {
+                let method = method.to_ascii_uppercase().parse().unwrap();
+                all.push(Operation { document: self, method, path, tree });
+            }
+        }
+        all
+    }
+
+    /// What a reference points to, or the thing itself.
+    fn resolved<'a>(&'a self, tree: &'a Tree) -> &'a Tree {
+        match tree.get("$ref") {
+            None => tree,
+            Some(target) => {
+                let path = target.text().strip_prefix("#/").unwrap();
+                self.resolved(path.split('/').fold(&self.root, |tree, name| tree.at(name)))
+            }
+        }
+    }
+}
+
+impl Operation<'_> {
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// Each request example with its name; one nameless for calls without a body.
+    fn requests(&self) -> Vec<(&str, Option<&Tree>)> {
+        let Some(body) = self.tree.get("requestBody") else {
+            return vec![("", None)];
+        };
+        let examples = body.at("content").at("application/json").at("examples");
+        examples.members().map(|(name, example)| (name, Some(example))).collect()
+    }
+
+    /// The path and the headers as the document's own examples fill them.
+    fn address(&self, example: Option<&Tree>) -> (String, Vec<(String, String)>) {
+        let mut path = self.path.to_owned();
+        let mut headers = Vec::new();
+        let parameters = self.tree.get("parameters").into_iter().flat_map(Tree::items);
+        for parameter in parameters.map(|parameter| self.document.resolved(parameter)) {
+            let name = parameter.at("name").text();
+            let first = || parameter.get("examples")?.members().next()?.1.get("value");
+            let Some(value) = parameter.get("example").or_else(first) else { continue };
+            match parameter.at("in").text() {
+                "path" => path = path.replace(&format!("{{{name}}}"), value.text()),
+                "query" => path = format!("{path}?{name}={}", value.text()),
+                "header" => headers.push((name.to_owned(), value.text().to_owned())),
+                other => panic!("a parameter in {other}"),
+            }
+        }
+        for (name, value) in
+            example.and_then(|one| one.get("x-kunji-headers")).into_iter().flat_map(Tree::members)
+        {
+            headers.retain(|(header, _)| header != name);
+            if !value.text().is_empty() {
+                headers.push((name.to_owned(), value.text().to_owned()));
+            }
+        }
+        if self.tree.get("security").is_some() {
+            headers.push(("Authorization".to_owned(), "Bearer sandbox".to_owned()));
+        }
+        if example.is_some() {
+            headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        }
+        (path, headers)
+    }
+
+    /// The examples of answers with one status.
+    fn answers(&self, status: u16) -> Vec<&Tree> {
+        let response = self.document.resolved(self.tree.at("responses").at(&status.to_string()));
+        let mut values = Vec::new();
+        for (_, content) in response.get("content").into_iter().flat_map(Tree::members) {
+            for (_, example) in content.get("examples").into_iter().flat_map(Tree::members) {
+                values.push(self.document.resolved(example).at("value"));
+            }
+        }
+        values
+    }
+}
+
+#[test]
+fn every_route_is_in_the_document_and_nothing_else() {
+    let document = Document::of(&Kunji::sandbox());
+    let described: BTreeSet<_> = document
+        .operations()
+        .iter()
+        .map(|one| (one.method.to_string(), one.path.to_owned()))
+        .collect();
+    let routes: BTreeSet<_> =
+        ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(described, routes);
+}
+
+#[test]
+fn every_route_of_the_sources_is_in_the_list() {
+    let mut found = 0;
+    for source in SOURCES {
+        let own = source.split("#[cfg(test)]").next().unwrap();
+        // Paths are texts that begin with a slash, or calls of the prepaid API.
+        for text in own.split('"').skip(1).step_by(2) {
+            let call =
+                ["onboarding/", "issuance/", "v2/"].iter().any(|root| text.starts_with(root));
+            let path = match text {
+                "" | "/" | "//" => continue,
+                text if call => format!("/mob1/api/{text}"),
+                text if text.starts_with('/') && !text.ends_with('/') => text.to_owned(),
+                _ => continue,
+            };
+            assert!(ROUTES.iter().any(|(_, route)| *route == path), "{path} is not listed");
+            found += 1;
+        }
+    }
+    assert!(found >= ROUTES.len() - 3, "only {found} routes were found in the sources");
+}
+
+#[test]
+fn every_described_call_is_there() {
+    let kunji = Kunji::sandbox();
+    let document = Document::of(&kunji);
+    for operation in document.operations() {
+        let (path, headers) = operation.address(None);
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = kunji.send(operation.method.clone(), &path, &headers, "");
+        assert!(![404, 405].contains(&answer.status), "{}: {answer:?}", operation.name());
+        let described = operation.tree.at("responses").get(&answer.status.to_string());
+        assert!(described.is_some(), "{}: {} is not described", operation.name(), answer.status);
+    }
+}
+
+#[test]
+fn every_request_example_works_on_a_fresh_sandbox() {
+    let kunji = Kunji::sandbox();
+    let document = Document::of(&kunji);
+    for operation in document.operations() {
+        let statuses = operation.tree.at("responses").members().map(|(status, _)| status);
+        let good: Vec<u16> =
+            statuses.filter(|one| one.starts_with('2')).map(|one| one.parse().unwrap()).collect();
+        // Where the document knows two, the example is for the one that makes something.
+        let promised = good.iter().copied().max().unwrap();
+        for (name, example) in operation.requests() {
+            println!("{} {name}", operation.name());
+            kunji.start_over();
+            let (path, headers) = operation.address(example);
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let body = example.map(|one| one.at("value").to_string()).unwrap_or_default();
+            let answer = kunji.send(operation.method.clone(), &path, &headers, body);
+            assert_eq!(answer.status, promised, "{answer:?}");
+            let is_json = answer.header("content-type") == Some("application/json");
+            if is_json && operation.path != "/openapi.json" {
+                agrees(&operation, answer.status, &Tree::parse(&answer.text()));
+            }
+        }
+    }
+}
+
+/// A real answer has the members of the example with the same code, in the same order.
+#[track_caller]
+fn agrees(operation: &Operation<'_>, status: u16, real: &Tree) {
+    let examples = match (real.get("token"), operation.tree.get("x-kunji-inner-response")) {
+        (Some(token), Some(inner)) => {
+            let examples: Vec<&Tree> =
+                inner.at("examples").members().map(|(_, example)| example.at("value")).collect();
+            let opened = Tree::parse(&opened_text(token.text()));
+            return alike(&opened, &examples);
+        }
+        (_, _) => operation.answers(status),
+    };
+    alike(real, &examples);
+}
+
+#[track_caller]
+fn alike(real: &Tree, examples: &[&Tree]) {
+    let same_code: Vec<_> =
+        examples.iter().filter(|example| example.outcome() == real.outcome()).collect();
+    assert!(!same_code.is_empty(), "no example has the outcome {:?}", real.outcome());
+    assert!(
+        same_code.iter().any(|example| example.shape() == real.shape()),
+        "{real}\nis described as\n{}",
+        same_code[0]
+    );
+}
+
+#[test]
+fn every_token_example_holds_the_inner_example() {
+    let document = Document::of(&Kunji::sandbox());
+    let mut seen = 0;
+    for operation in document.operations() {
+        let Some(inner) = operation.tree.get("x-kunji-inner-request") else { continue };
+        let inner = inner.at("examples");
+        let requests = operation.requests();
+        let names: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
+        let inner_names: Vec<_> = inner.members().map(|(name, _)| name).collect();
+        assert_eq!(names, inner_names, "{}", operation.name());
+        for (name, example) in requests {
+            let token = example.unwrap().at("value").at("token").text();
+            assert_eq!(opened_text(token), inner.at(name).at("value").to_string());
+            seen += 1;
+        }
+        let answers = operation.tree.at("x-kunji-inner-response").at("examples");
+        let answers: Vec<_> =
+            answers.members().map(|(_, example)| example.at("value").to_string()).collect();
+        for status in [200, 201] {
+            if operation.tree.at("responses").get(&status.to_string()).is_none() {
+                continue;
+            }
+            for answer in operation.answers(status) {
+                let text = opened_text(answer.at("token").text());
+                assert!(answers.contains(&text), "{}: {text}", operation.name());
+            }
+        }
+    }
+    assert_eq!(seen, 10);
+}
+
+#[test]
+fn every_error_example_is_an_answer_of_the_server() {
+    let document = Document::of(&Kunji::sandbox());
+    let mut seen = BTreeSet::new();
+    for operation in document.operations() {
+        for (status, _) in operation.tree.at("responses").members() {
+            let status: u16 = status.parse().unwrap();
+            for example in operation.answers(status) {
+                let text = example.to_string();
+                if status < 400 {
+                    continue;
+                }
+                let known = match example.members().next().unwrap().0 {
+                    "type" => crate::api::PROBLEMS.contains(&text.as_str()),
+                    "message" => crate::axis::ERRORS.contains(&text.as_str()),
+                    "responseCode" => crate::prepaid::MESSAGES.contains(&(
+                        example.at("responseCode").text(),
+                        example.at("responseMessage").text(),
+                    )),
+                    "token" => true,
+                    other => panic!("{other} begins no answer"),
+                };
+                assert!(known, "{} {status}: {text}", operation.name());
+                seen.insert(text);
+            }
+        }
+    }
+    // All errors of the Axis-style API and all of our problems are described.
+    for error in crate::axis::ERRORS.iter().chain(crate::api::PROBLEMS) {
+        assert!(seen.contains(*error), "{error} is not in the document");
+    }
+}
+
+#[test]
+fn every_inner_answer_example_has_a_known_code_and_message() {
+    let document = Document::of(&Kunji::sandbox());
+    for operation in document.operations() {
+        let Some(inner) = operation.tree.get("x-kunji-inner-response") else { continue };
+        for (_, example) in inner.at("examples").members() {
+            let value = example.at("value");
+            let (code, message) =
+                (value.at("responseCode").text(), value.at("responseMessage").text());
+            if !["00", "201"].contains(&code) {
+                assert!(crate::prepaid::MESSAGES.contains(&(code, message)), "{code} {message}");
+            }
+        }
+    }
+}

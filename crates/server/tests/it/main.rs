@@ -1,0 +1,35 @@
+//! The server as its users meet it: one sandbox process a test, real HTTP, real files.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod axis;
+#[cfg(test)]
+mod canary;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod coverage;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod marks;
+#[cfg(test)]
+mod prepaid;
+#[cfg(test)]
+mod race;
+#[cfg(test)]
+mod sandbox;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod timing;
