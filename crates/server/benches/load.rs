@@ -40,9 +40,6 @@ use self::report::{Report, Row};
 use self::server::Server;
 use self::traffic::{Account, accounts};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Accounts that are changed in turn; each connection has its own.
 const ACCOUNTS: usize = 256;
 /// Changes made ready for a warm-up, whose rate then says how many the run needs.
