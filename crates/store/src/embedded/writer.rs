@@ -4,6 +4,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use fjall::PersistMode;
 use kunji_core::store::StoreFault;
@@ -15,6 +16,10 @@ use super::{EmbeddedSettings, Spaces};
 
 /// Commits that may wait for the writer; a further one is refused at once.
 const QUEUE_LEN_MAX: usize = 8192;
+
+/// How long a batch waits for company, when the one before it had some: a sync costs as much for
+/// one commit as for many, and what it costs is taken from the requests.
+const COMPANY_WAIT: Duration = Duration::from_micros(100);
 
 type Durable = oneshot::Receiver<Result<(), StoreFault>>;
 
@@ -86,9 +91,14 @@ fn write_all(
     settings: &EmbeddedSettings,
 ) {
     let mut batch = Vec::with_capacity(settings.batch_len_max);
+    let mut in_company = false;
     while let Ok(first) = queued.recv() {
         batch.push(first);
+        if in_company {
+            std::thread::sleep(COMPANY_WAIT);
+        }
         batch.extend(queued.try_iter().take(settings.batch_len_max.saturating_sub(1)));
+        in_company = batch.len() > 1;
         let written = write(spaces, &batch);
         if let Some(report) = &settings.on_batch {
             report(batch.len());
