@@ -168,10 +168,11 @@ impl App {
         tracing::error!(fault, "{operation} broke");
     }
 
-    /// Waits until every operation under way has ended.
+    /// Waits until every operation under way has ended, as long as any caller would.
     pub async fn drained(&self) {
-        // The semaphore is never closed, so the only other answer cannot come.
-        let _ = self.shared.operations.acquire_many(OPERATIONS_MAX).await;
+        let all = self.shared.operations.acquire_many(OPERATIONS_MAX);
+        // Late ones stay what their callers were told: of unknown outcome.
+        let _ = tokio::time::timeout(OPERATION_TIMEOUT, all).await;
     }
 
     fn elapsed_ms(&self) -> u64 {

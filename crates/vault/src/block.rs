@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// What opening a block costs: about 30 us of a core, or about 500 us.
+/// What opening a block costs: well under 0.1 ms of a core, or about half a millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
     /// Digits, an elliptic-curve block, or nothing that can be opened.

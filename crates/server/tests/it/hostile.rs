@@ -252,9 +252,10 @@ fn two_lengths_or_two_codings_smuggle_nothing() {
         let mut line = Line::open(watched.kunji.address()).unwrap();
         let head = format!("POST {CHANGE_MPIN} HTTP/1.1\r\nhost: a\r\n{lines}\r\n");
         line.say(head.as_bytes()).unwrap();
-        line.say(body.as_bytes()).unwrap();
-        line.hang_up().unwrap();
-        let answer = String::from_utf8(line.rest().unwrap()).unwrap();
+        // A server that has refused the head may be gone before the rest was said.
+        let _ = line.say(body.as_bytes());
+        let _ = line.hang_up();
+        let answer = String::from_utf8(line.rest().unwrap_or_default()).unwrap();
         assert!(!answer.contains("live\n"), "{lines}: {answer}");
         assert!(answer.matches("HTTP/1.1").count() <= 1, "{lines}: {answer}");
     }
