@@ -35,3 +35,13 @@ set A7 4821 with otp atm 7305 -> registration_blocked
 advance 24h
 otp A7 -> otp_sent
 set A7 4821 with otp atm 7305 -> pin_set
+
+# A success without the ATM PIN does not clear the guesses at it.
+account A8 mpin 4 atm 7305 -> created
+otp A8 -> otp_sent
+set A8 4821 with otp atm 0001 -> wrong_atm_pin
+set A8 4821 with otp atm 0002 -> wrong_atm_pin
+set A8 4821 with otp -> pin_set
+otp A8 -> otp_sent
+set A8 7392 with otp atm 0003 -> wrong_atm_pin
+set A8 7392 with otp -> registration_blocked

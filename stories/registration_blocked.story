@@ -12,8 +12,8 @@ set A1 4821 with otp -> registration_blocked
 otp A1 -> registration_blocked
 otp A1 other-card -> registration_blocked
 
-# The window runs from the first failure.
-advance 82799999ms
+# The window runs from the last failure.
+advance 86399999ms
 otp A1 -> registration_blocked
 advance 1ms
 otp A1 -> otp_sent

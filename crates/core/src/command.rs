@@ -78,6 +78,8 @@ pub struct NewCard {
     pub email: Option<String>,
     /// The PIN length of the product.
     pub pin_length: PinLength,
+    /// What else the caller asked for: nothing decides by it, but it makes two requests two.
+    pub particulars: Vec<String>,
 }
 
 /// What is asked of one credential.
@@ -274,6 +276,7 @@ impl Command {
 
 impl NewCard {
     fn imprint(&self, print: &mut Fingerprinter) {
+        self.particulars.iter().for_each(|text| print.text(text));
         for text in [
             &self.card.client,
             self.customer.as_str(),

@@ -150,15 +150,15 @@ pub struct OpenOtp {
     pub tries: u8,
 }
 
-/// Failed registrations in the running window.
+/// Failed registrations that still count.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Registration {
-    /// Failures since `since`.
+    /// Failures that count.
     pub failures: u8,
-    /// Wrong ATM PINs among them.
+    /// Wrong ATM PINs that count; only a right one clears them.
     pub atm_pin_tries: u8,
-    /// Start of the window; nothing failed yet when `None`.
-    pub since: Option<Millis>,
+    /// The last failure; what counts falls when none follows it in time.
+    pub last: Option<Millis>,
 }
 
 /// What became of a request that the rules allowed.

@@ -112,6 +112,9 @@ struct Asked {
     fingerprint: Fingerprint,
     marks: Vec<BlockMark>,
     opened: Option<Result<Opened, Unreadable>>,
+    /// Somebody used a block up before us: it is not ours to spend, and a commit that spent it
+    /// could never fit.
+    spent: bool,
 }
 
 /// What one round of the loop came to, before it is committed.
@@ -203,6 +206,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             marks,
             request: Arc::new(request),
             opened: None,
+            spent: false,
         }
     }
 
@@ -211,6 +215,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         let id = asked.request.target.id(stamp)?;
         let subject = Subject::Credential(id.clone());
         let loaded = self.load(asked, &subject).await?;
+        asked.spent = loaded.spent;
         let program = asked.request.program.clone();
         let visible = |found: &&Credential| found.visible_to(program.as_deref());
         if let Some(receipt) = loaded.receipt {
@@ -223,6 +228,13 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 None => Ok(Some(self.stranger(asked, ruling).await?)),
             };
         }
+        // Opened before anybody looks whose credential it is: who does not know must not learn it
+        // from the time that opening takes.
+        if asked.opened.is_none() {
+            let (vault, workers) = (&self.vault, &self.workers);
+            let opened = opening::open(vault, workers, &asked.request, stamp.real.0).await?;
+            asked.opened = Some(opened);
+        }
         if let Command::CreateCard(new) = &asked.request.command {
             let decision = Box::new(Decision::created(Credential::create(id, new)));
             let vacant = loaded.record.head.seq == 0;
@@ -233,14 +245,9 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             let refused = Box::new(Decision::refused(Refusal::UnknownCredential));
             return Ok(Some(self.stranger(asked, Ruling::Fresh(refused)).await?));
         };
-        let decision = match loaded.spent {
-            true => {
-                // Somebody else used a block up, perhaps after we opened it: it is not ours to
-                // spend, and a commit that spent it could never fit.
-                asked.opened = None;
-                Box::new(Decision::refused(Refusal::UnreadableBlock))
-            }
-            false => self.decide(asked, credential, stamp).await?,
+        let decision = match asked.spent {
+            true => Box::new(Decision::refused(Refusal::UnreadableBlock)),
+            false => self.decide(asked, credential, stamp)?,
         };
         Ok(Some(Round { subject, record: loaded.record, ruling: Ruling::Fresh(decision) }))
     }
@@ -258,25 +265,22 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     }
 
     /// Plans, asks the vault if the rules must know, and decides.
-    async fn decide(
+    fn decide(
         &self,
-        asked: &mut Asked,
+        asked: &Asked,
         credential: &Credential,
         stamp: &Stamp,
     ) -> Result<Box<Decision>, Fault> {
-        let request = Arc::clone(&asked.request);
-        let command = &request.command;
+        let command = &asked.request.command;
         let question = match credential.plan(command, &self.rules, stamp) {
             Plan::Settled(decision) => return Ok(decision),
             Plan::Ask(question) => question,
         };
-        let opened = match asked.opened.take() {
-            Some(opened) => opened,
-            None => opening::open(&self.vault, &self.workers, &request, stamp.real.0).await?,
-        };
-        match asked.opened.insert(opened) {
-            Err(Unreadable) => Ok(Box::new(Decision::refused(Refusal::UnreadableBlock))),
-            Ok(opened) => {
+        match &asked.opened {
+            None | Some(Err(Unreadable)) => {
+                Ok(Box::new(Decision::refused(Refusal::UnreadableBlock)))
+            }
+            Some(Ok(opened)) => {
                 let answer = opening::answer(&self.vault, credential, question, opened)?;
                 Ok(Box::new(credential.decide(command, answer, &self.rules, stamp)))
             }
@@ -325,9 +329,9 @@ impl Asked {
                     at: stamp.now,
                     credential: about,
                 };
-                let spent = match &self.opened {
-                    Some(_) => self.marks.clone(),
-                    None => Vec::new(),
+                let spent = match self.spent {
+                    true => Vec::new(),
+                    false => self.marks.clone(),
                 };
                 let receipt = Some((self.key.clone(), receipt));
                 Ok((Commit { receipt, spent, ..commit }, reply))

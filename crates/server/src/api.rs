@@ -3,6 +3,7 @@
 mod reply;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,11 @@ use serde::de::DeserializeOwned;
 use self::reply::{ApiVoice, respond};
 use crate::app::App;
 use crate::body::{self, Object};
+use crate::config::Role;
 use crate::problem::Problem;
+
+/// The kind and the id in a path, if they are text.
+type NamedPath = Result<Path<(String, String)>, PathRejection>;
 
 /// Longest reason that an operator may give, in bytes.
 const REASON_LEN_MAX: usize = 200;
@@ -88,11 +93,11 @@ struct VerifyBody {
 /// `POST /kunji/v1/credentials/{kind}/{id}/verify`.
 async fn verify(
     State(app): State<App>,
-    Path((kind, id)): Path<(String, String)>,
+    path: NamedPath,
     http: HttpRequest,
 ) -> Result<Response, Problem> {
-    let caller = caller(&app, http.headers())?;
-    let credential = credential(&kind, &id)?;
+    let caller = caller(&app, http.headers(), Role::Verifier)?;
+    let credential = credential(path)?;
     let body: VerifyBody = read(http).await?;
     if !body.pin.is_text() || body.pin.is_empty() {
         return Err(Problem::Invalid);
@@ -115,11 +120,11 @@ struct ClearTriesBody {
 /// `POST /kunji/v1/credentials/{kind}/{id}/clear-tries`.
 async fn clear_tries(
     State(app): State<App>,
-    Path((kind, id)): Path<(String, String)>,
+    path: NamedPath,
     http: HttpRequest,
 ) -> Result<Response, Problem> {
-    let caller = caller(&app, http.headers())?;
-    let credential = credential(&kind, &id)?;
+    let caller = caller(&app, http.headers(), Role::Operator)?;
+    let credential = credential(path)?;
     let ClearTriesBody { txn, reason } = read(http).await?;
     let said = !reason.trim().is_empty() && reason.len() <= REASON_LEN_MAX;
     if !said || reason.chars().any(char::is_control) {
@@ -136,19 +141,20 @@ async fn run(
     command: Command,
 ) -> Result<Response, Problem> {
     let txn = TxnId::parse(txn).map_err(|_| Problem::Invalid)?;
-    app.admit(&credential)?;
+    app.admit(caller.as_str(), &credential)?;
     let target = Target::Known(credential);
     let request = Request { caller, txn, program: None, target, command };
     Ok(respond(app.run(request, ApiVoice).await?))
 }
 
-fn credential(kind: &str, id: &str) -> Result<CredentialId, Problem> {
-    let kind = CredentialKind::parse(kind).map_err(|_| Problem::NotFound)?;
-    CredentialId::parse(kind, id).map_err(|_| Problem::UnknownCredential)
+fn credential(path: NamedPath) -> Result<CredentialId, Problem> {
+    let Path((kind, id)) = path.map_err(|_| Problem::NotFound)?;
+    let kind = CredentialKind::parse(&kind).map_err(|_| Problem::NotFound)?;
+    CredentialId::parse(kind, &id).map_err(|_| Problem::UnknownCredential)
 }
 
 /// The bearer key's owner. All keys are compared, so that time does not tell which one came near.
-fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+fn caller(app: &App, headers: &HeaderMap, role: Role) -> Result<Caller, Problem> {
     let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let said = said.and_then(|said| said.split_once(' ')).ok_or(Problem::Unauthorized)?;
     if !said.0.eq_ignore_ascii_case("bearer") {
@@ -156,11 +162,14 @@ fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     }
     let keys = app.config().api_keys.iter();
     let owner = keys.fold(None, |owner, key| match key.key.matches(said.1.trim()) {
-        true => Some(&key.name),
+        true => Some(key),
         false => owner,
     });
     let owner = owner.ok_or(Problem::Unauthorized)?;
-    Caller::parse(&format!("api:{owner}")).map_err(|_| Problem::Unauthorized)
+    if role == Role::Operator && owner.role != Role::Operator {
+        return Err(Problem::Forbidden);
+    }
+    Caller::parse(&format!("api:{}", owner.name)).map_err(|_| Problem::Unauthorized)
 }
 
 /// Reads a JSON body of our own API.

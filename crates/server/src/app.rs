@@ -138,12 +138,12 @@ impl App {
         answered
     }
 
-    /// Takes one PIN operation on a credential from its allowance.
+    /// Takes one operation on a credential from a caller's allowance: nobody uses up another's.
     ///
     /// # Errors
     /// `RetryAfter` when there is none left.
-    pub fn admit(&self, credential: &CredentialId) -> Result<(), RetryAfter> {
-        self.shared.live.check(&credential.to_string(), self.elapsed_ms())
+    pub fn admit(&self, caller: &str, credential: &CredentialId) -> Result<(), RetryAfter> {
+        self.shared.live.check(&format!("{caller} {credential}"), self.elapsed_ms())
     }
 
     /// Says whether a client may still send tokens: not after too many broken ones.

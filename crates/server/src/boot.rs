@@ -4,15 +4,16 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use kunji_core::audit::Action;
+use kunji_core::audit::{Action, Event, Subject};
 use kunji_core::engine::{Engine, Fault};
 use kunji_core::ids::Caller;
+use kunji_core::store::{StoreFault, Survey};
 use kunji_store::{Embedded, EmbeddedSettings, OpenError};
 use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
 
 use crate::app::Issuer;
 use crate::clock::ServiceClock;
-use crate::config::Config;
+use crate::config::{Config, Files};
 use crate::telemetry::Metrics;
 use crate::workers::RsaWorkers;
 
@@ -37,6 +38,22 @@ pub enum BootError {
     /// The system gives no threads.
     #[error("the workers cannot be started")]
     Workers(#[from] std::io::Error),
+    /// A store without the keys that its PINs were kept under.
+    #[error(
+        "{keys} is missing, but {store} is there: its PINs can be checked with its own keys only"
+    )]
+    KeysMissing {
+        /// Where the key file should be.
+        keys: std::path::PathBuf,
+        /// The store that is there.
+        store: std::path::PathBuf,
+    },
+    /// Keys of another store.
+    #[error("the key file is not the one that this store began with")]
+    OtherKeys,
+    /// The store's own chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] StoreFault),
     /// The first event cannot be written.
     #[error("the start cannot be recorded")]
     Note(#[from] Fault),
@@ -47,6 +64,10 @@ pub enum BootError {
 /// # Errors
 /// `BootError` when the files are readable by others, altered, or cannot be written.
 pub fn open_vault(config: &Config) -> Result<Arc<Vault>, BootError> {
+    let Files { key_file, store, .. } = &config.files;
+    if store.exists() && !key_file.exists() {
+        return Err(BootError::KeysMissing { keys: key_file.clone(), store: store.clone() });
+    }
     make_parent(&config.files.key_file)?;
     make_parent(&config.files.unseal_file)?;
     let unseal = UnsealKey::read_or_create(&config.files.unseal_file)?;
@@ -89,6 +110,7 @@ pub fn open_issuer(
     metrics: &Arc<Metrics>,
 ) -> Result<Issuer, BootError> {
     make_parent(store)?;
+    make_private(store)?;
     let counted = Arc::clone(metrics);
     let settings = EmbeddedSettings {
         cache_bytes: config.files.cache_bytes,
@@ -107,11 +129,30 @@ pub fn open_issuer(
     })
 }
 
-/// Records the start, and with which keys, in the service's own chain.
+/// Records the start, and with which keys, in the service's own chain; refuses the keys of
+/// another store, under which every right PIN would be a wrong one.
 ///
 /// # Errors
 /// `BootError::Note` when the event cannot be made durable.
 pub async fn note_start(issuer: &Issuer) -> Result<(), BootError> {
+    let names = issuer.vault.key_names();
+    let first = first_key(issuer)?;
+    if first.is_some_and(|first| !names.split(' ').any(|name| name == first)) {
+        return Err(BootError::OtherKeys);
+    }
     let caller = Caller::parse("service").map_err(Fault::from)?;
-    Ok(issuer.note(caller, Action::Started, issuer.vault.key_names()).await?)
+    Ok(issuer.note(caller, Action::Started, names).await?)
+}
+
+/// The key that the store began with, as its first start says.
+fn first_key(issuer: &Issuer) -> Result<Option<String>, StoreFault> {
+    let mut first = None;
+    issuer.store.each_event(&Subject::Service, &mut |encoded| {
+        if first.is_none() {
+            first = Event::decode(encoded).ok().and_then(|event| event.detail);
+        }
+        Ok(())
+    })?;
+    let oldest = |names: String| names.split(' ').next().map(str::to_owned);
+    Ok(first.and_then(oldest))
 }

@@ -15,6 +15,7 @@ mod pin_block;
 mod run;
 mod token;
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -122,7 +123,7 @@ impl ConfigArgs {
 impl Flags {
     /// Lays the environment and the flags on top, and checks the whole.
     fn load(&self, layers: Layers) -> Result<Config, ConfigError> {
-        let mut layers = layers.environment(std::env::vars())?;
+        let mut layers = layers.environment(variables())?;
         if let Some(address) = self.listen {
             layers = layers.set("server", "listen", address.to_string());
         }
@@ -140,6 +141,14 @@ impl Flags {
         }
         Config::check(layers.read()?)
     }
+}
+
+/// The environment, as far as it is text; nothing of ours is anything else.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text)
 }
 
 /// Runs the command line of this process.

@@ -26,6 +26,12 @@ impl ServiceClock {
         self.hands.ahead_ms.fetch_add(span_ms.max(0), Ordering::Relaxed);
     }
 
+    /// How far ahead of the machine's clock it was pushed.
+    #[must_use]
+    pub fn ahead_ms(&self) -> i64 {
+        self.hands.ahead_ms.load(Ordering::Relaxed)
+    }
+
     /// Now, by the clock that all timers read. Never runs backwards, whatever the machine does.
     #[must_use]
     pub fn now(&self) -> Millis {

@@ -6,6 +6,7 @@
 mod file;
 mod layers;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,6 +118,18 @@ pub struct ApiKey {
     pub name: CustomerId,
     /// The bearer key.
     pub key: Secret,
+    /// Whether it may clear tries.
+    pub role: Role,
+}
+
+/// What a user of our own API may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Verify PINs.
+    Verifier,
+    /// Verify PINs and clear tries: for people who answer for it, never for the same system that
+    /// verifies, since who may do both can guess without end.
+    Operator,
 }
 
 /// A setting that cannot be.
@@ -196,9 +209,16 @@ impl Config {
             rules: rules(&file.pins)?,
             axis: Axis { mode: file.axis.mode },
             prepaid: Prepaid::check(file.prepaid)?,
-            api_keys: file.api.keys.into_iter().map(ApiKey::check).collect::<Result<_, _>>()?,
+            api_keys: api_keys(file.api.keys)?,
         })
     }
+}
+
+fn api_keys(keys: Vec<file::ApiKeyFile>) -> Result<Vec<ApiKey>, ConfigError> {
+    let keys = keys.into_iter().map(ApiKey::check).collect::<Result<Vec<_>, _>>()?;
+    let names = keys.iter().map(|key| key.name.as_str()).collect::<BTreeSet<_>>();
+    ensure(names.len() == keys.len(), "api.keys.name", "is given twice")?;
+    Ok(keys)
 }
 
 fn rules(pins: &file::Pins) -> Result<Rules, ConfigError> {
@@ -208,6 +228,8 @@ fn rules(pins: &file::Pins) -> Result<Rules, ConfigError> {
     ensure((1..=60).contains(&pins.otp_minutes), "pins.otp_minutes", "must be 1 to 60")?;
     let registrations = (1..=20).contains(&pins.registration_tries_max);
     ensure(registrations, "pins.registration_tries_max", "must be 1 to 20")?;
+    let holder = (1..=1440).contains(&pins.holder_verified_minutes);
+    ensure(holder, "pins.holder_verified_minutes", "must be 1 to 1440")?;
     let run = pins.max_same_run.is_none_or(|run| (1..=5).contains(&run));
     ensure(run, "pins.max_same_run", "must be 1 to 5")?;
     let blocklist = match &pins.blocklist_file {
@@ -240,6 +262,9 @@ impl Prepaid {
             file.prefix.is_empty() || (file.prefix.starts_with('/') && !file.prefix.ends_with('/'));
         let prefix = prefix && file.prefix.bytes().all(plain) && !file.prefix.contains("//");
         ensure(prefix, "prepaid.prefix", "must be empty or /name")?;
+        let first = file.prefix.split('/').nth(1).unwrap_or_default();
+        let taken = ["kunji", "api", "docs", "livez", "readyz", "resetPin", "openapi.json"];
+        ensure(!taken.contains(&first), "prepaid.prefix", "is the name of something else")?;
         let pin_length = PinLength::parse(file.pin_length);
         Ok(Self {
             prefix: file.prefix,
@@ -299,6 +324,10 @@ impl ApiKey {
             name: name
                 .ok_or_else(|| wrong("api.keys.name", "must be 1 to 40 letters or digits"))?,
             key: file.key.secret("api.keys.key")?,
+            role: match file.operator {
+                true => Role::Operator,
+                false => Role::Verifier,
+            },
         })
     }
 }

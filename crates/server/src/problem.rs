@@ -18,6 +18,8 @@ pub enum Problem {
     UnreadableBlock,
     /// No or a wrong bearer key.
     Unauthorized,
+    /// The key may not do this.
+    Forbidden,
     /// No such resource.
     NotFound,
     /// No such credential.
@@ -53,6 +55,7 @@ impl Problem {
                 (StatusCode::BAD_REQUEST, "unreadable_block", "Credential block not accepted")
             }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Self::UnknownCredential => {
                 (StatusCode::NOT_FOUND, "unknown_credential", "No such credential")

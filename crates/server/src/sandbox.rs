@@ -84,9 +84,14 @@ struct AdvanceBody {
 }
 
 /// `POST /kunji/v1/sandbox/clock`: pushes the one clock forward.
-async fn advance(State(app): State<App>, http: Request) -> Result<Json<ClockReply>, Problem> {
+async fn advance(
+    State(app): State<App>,
+    Extension(ground): Extension<Ground>,
+    http: Request,
+) -> Result<Json<ClockReply>, Problem> {
     let AdvanceBody { advance } = api::read(http).await?;
     app.clock().advance(span_ms(&advance).ok_or(Problem::Invalid)?);
+    ground.keep_clock(app.clock()).map_err(|_| Problem::OutcomeUnknown)?;
     Ok(clock(State(app)).await)
 }
 

@@ -103,7 +103,7 @@ impl Credential {
             Err(_) => Decision { next: None, ..decision },
             Ok(_) => decision.map_next(|next| {
                 next.otp = None;
-                next.registration = Registration::default();
+                next.registration.succeed(atm_pin_sent);
             }),
         }
     }
@@ -177,16 +177,26 @@ impl Credential {
 
 impl Registration {
     fn blocked_until(&self, rules: &Rules, now: Millis) -> Option<Millis> {
-        let end = self.since?.plus(rules.registration_ms);
+        let end = self.last?.plus(rules.registration_ms);
         (now < end && self.failures >= rules.registration_tries_max).then_some(end)
     }
 
-    /// Counts a failure. An ATM PIN is no OTP that changes, so its guesses end the window early.
-    fn count(&mut self, refusal: Refusal, rules: &Rules, now: Millis) {
-        let over = |since: Millis| now >= since.plus(rules.registration_ms);
-        if self.since.is_none_or(over) {
-            *self = Self { failures: 0, atm_pin_tries: 0, since: Some(now) };
+    /// Forgets the failures; those at the ATM PIN only where it was proved, else who has the OTP
+    /// could guess it for ever.
+    fn succeed(&mut self, atm_pin_proved: bool) {
+        self.failures = 0;
+        if atm_pin_proved {
+            self.atm_pin_tries = 0;
         }
+    }
+
+    /// Counts a failure. An ATM PIN is no OTP that changes, so three wrong ones are the end.
+    fn count(&mut self, refusal: Refusal, rules: &Rules, now: Millis) {
+        let over = |last: Millis| now >= last.plus(rules.registration_ms);
+        if self.last.is_none_or(over) {
+            *self = Self::default();
+        }
+        self.last = Some(now);
         self.failures = self.failures.saturating_add(1);
         if refusal == Refusal::WrongAtmPin {
             self.atm_pin_tries = self.atm_pin_tries.saturating_add(1);
@@ -249,7 +259,7 @@ mod tests {
 
     /// Registrations failed so often, the first one just now.
     fn failed(failures: u8) -> Registration {
-        Registration { failures, atm_pin_tries: 0, since: Some(now()) }
+        Registration { failures, atm_pin_tries: 0, last: Some(now()) }
     }
 
     #[track_caller]
@@ -369,7 +379,7 @@ mod tests {
         block_pin(&mut credential);
         credential.registration = failed(4);
         let next = check(&credential, right(), Ok(Outcome::PinSet)).next.unwrap();
-        assert!(next.otp.is_none() && next.registration.since.is_none());
+        assert!(next.otp.is_none() && next.registration.failures == 0);
         assert_eq!((next.pin.tries, next.pin.blocked_until), (0, None));
         assert_eq!(next.pin.kept.len(), 2);
     }
@@ -386,17 +396,17 @@ mod tests {
     }
 
     #[test]
-    fn window_runs_from_the_first_failure() {
+    fn window_runs_from_the_last_failure() {
         let mut credential = account();
         for (since_ms, blocked) in [(0, true), (DAY_MS - 1, true), (DAY_MS, false)] {
-            let since = Some(Millis(now().0 - since_ms));
-            credential.registration = Registration { failures: 5, atm_pin_tries: 0, since };
+            let last = Some(Millis(now().0 - since_ms));
+            credential.registration = Registration { failures: 5, atm_pin_tries: 0, last };
             let verdict = decide(&credential, &set("123456"), right()).verdict;
             assert_eq!(verdict.is_err(), blocked, "{since_ms}");
         }
         // The next failure starts a new window.
         let next = decide(&credential, &set("999999"), right()).next.unwrap();
-        assert_eq!((next.registration.failures, next.registration.since), (1, Some(now())));
+        assert_eq!((next.registration.failures, next.registration.last), (1, Some(now())));
     }
 
     #[test]

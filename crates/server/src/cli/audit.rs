@@ -10,6 +10,7 @@ use kunji_core::store::{StoreFault, Survey};
 use kunji_store::{Embedded, EmbeddedSettings};
 
 use super::{ConfigArgs, Output, print, print_json};
+use crate::sandbox::ground;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
@@ -38,9 +39,8 @@ pub(super) fn run(command: &AuditCommand, output: Output) -> anyhow::Result<Exit
     let AuditCommand::Verify(args) = command;
     let path = match &args.data {
         Some(dir) => {
-            let name = std::fs::read_to_string(dir.join("current"));
-            let name = name.with_context(|| format!("there is no sandbox at {}", dir.display()))?;
-            dir.join(name.trim())
+            let store = ground::current(dir);
+            store.with_context(|| format!("there is no sandbox at {}", dir.display()))?
         }
         None => args.config.load()?.files.store,
     };
@@ -74,6 +74,9 @@ fn check(path: &Path) -> anyhow::Result<Findings> {
         }
         Ok(())
     })?;
+    if findings.chains == 0 {
+        findings.breaks.push("the store is empty: not even a start is recorded".to_owned());
+    }
     let kept = store.count_events()?;
     if findings.breaks.is_empty() && kept != findings.events {
         let stray = kept.abs_diff(findings.events);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::{Extension, Router};
 use clap::Args;
+use kunji_vault::Transit;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use super::{ConfigArgs, Flags, Output};
 use crate::app::{App, Purpose};
 use crate::boot;
 use crate::clock::ServiceClock;
-use crate::config::{Config, Layers};
+use crate::config::{AxisMode, Config, Layers};
 use crate::listener::{self, ListenerLimits};
 use crate::routes;
 use crate::sandbox::banner::banner;
@@ -67,12 +68,13 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     };
     config.files.key_file = dir.join("keys.sealed");
     config.files.unseal_file = dir.join("unseal.key");
+    config.files.store = dir.join("current");
     telemetry::start_logs(config.log.1, config.log.0);
     runtime()?.block_on(async {
         let metrics = metrics(&config);
         let vault = boot::open_vault(&config)?;
         let ground = Ground::new(dir.clone(), seed, Arc::clone(&metrics));
-        let issuer = ground.open(&config, vault, ServiceClock::default()).await?;
+        let issuer = ground.open(&config, vault, ground.clock()).await?;
         boot::note_start(&issuer).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Sandbox);
         let router = routes::all(&app, Arc::clone(&metrics)).layer(Extension(ground));
@@ -88,6 +90,12 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     telemetry::start_logs(config.log.1, config.log.0);
+    if config.axis.mode == AxisMode::Scenario {
+        tracing::warn!("axis.mode is scenario: test ids decide, not the accounts");
+    }
+    if config.transit == Transit::ClearAllowed {
+        tracing::warn!("pins.allow_clear_pin is set: PINs may travel in clear");
+    }
     for client in config.prepaid.clients.iter().filter(|client| client.weak_layout) {
         let id = &client.client_id;
         tracing::warn!("the token layout of client {id} repeats its initialisation vector");

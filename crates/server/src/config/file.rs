@@ -115,8 +115,13 @@ pub(super) struct PrepaidClientFile {
     pub(super) secure_code: SecretSource,
     pub(super) consumer_id: SecretSource,
     pub(super) key: SecretSource,
+    #[serde(default = "default_layout")]
     pub(super) layout: String,
     pub(super) iv: Option<String>,
+}
+
+fn default_layout() -> String {
+    "iv-prefixed".to_owned()
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,6 +135,8 @@ pub(super) struct Api {
 pub(super) struct ApiKeyFile {
     pub(super) name: String,
     pub(super) key: SecretSource,
+    #[serde(default)]
+    pub(super) operator: bool,
 }
 
 /// A secret, or where it lies: `env:NAME`, `file:PATH`, else the text itself.

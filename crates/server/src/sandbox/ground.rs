@@ -5,6 +5,7 @@
 //! DIR/unseal.key    what opens them
 //! DIR/current       the name of the store in use
 //! DIR/store-N       that store
+//! DIR/clock         how far the clock was pushed, in milliseconds
 //! ```
 //!
 //! A reset seeds a new store beside the old one and then changes the name: a crash in between
@@ -65,12 +66,12 @@ impl Ground {
         vault: Arc<Vault>,
         clock: ServiceClock,
     ) -> Result<Issuer, GroundError> {
-        match std::fs::read_to_string(self.dir.join("current")) {
-            Ok(name) => {
-                let store = self.dir.join(name.trim());
-                Ok(boot::open_issuer(config, &store, vault, clock, &self.metrics)?)
+        match current(&self.dir) {
+            Ok(store) => Ok(boot::open_issuer(config, &store, vault, clock, &self.metrics)?),
+            Err(none) if none.kind() == std::io::ErrorKind::NotFound => {
+                self.sow(config, vault, clock).await
             }
-            Err(_) => self.sow(config, vault, clock).await,
+            Err(broken) => Err(broken.into()),
         }
     }
 
@@ -80,14 +81,31 @@ impl Ground {
     /// `GroundError` when the new store cannot be seeded; the old one then stays.
     pub async fn reset(&self, app: &App) -> Result<(), GroundError> {
         let _one_at_a_time = self.resetting.lock().await;
-        let old = std::fs::read_to_string(self.dir.join("current"))?;
+        let old = current(&self.dir)?;
         let vault = Arc::clone(&app.issuer().vault);
         let issuer = self.sow(app.config(), vault, app.clock().clone()).await?;
         boot::note_start(&issuer).await?;
         app.replace_issuer(issuer);
         // Open files of a removed directory stay readable for those who still hold them.
-        std::fs::remove_dir_all(self.dir.join(old.trim()))?;
+        std::fs::remove_dir_all(old)?;
         Ok(())
+    }
+
+    /// The clock, as far ahead as it was when the sandbox ended.
+    #[must_use]
+    pub fn clock(&self) -> ServiceClock {
+        let clock = ServiceClock::default();
+        let ahead = std::fs::read_to_string(self.dir.join("clock")).unwrap_or_default();
+        clock.advance(ahead.trim().parse().unwrap_or(0));
+        clock
+    }
+
+    /// Keeps how far ahead the clock is.
+    ///
+    /// # Errors
+    /// `io::Error` when it cannot be written.
+    pub fn keep_clock(&self, clock: &ServiceClock) -> std::io::Result<()> {
+        put_whole(&self.dir.join("clock"), clock.ahead_ms().to_string().as_bytes())
     }
 
     async fn sow(
@@ -109,6 +127,19 @@ impl Ground {
         let names = (1_u64..).map(|number| format!("store-{number}"));
         let mut free = names.skip_while(|name| self.dir.join(name).exists());
         free.next().unwrap_or_default()
+    }
+}
+
+/// The store in use: a name of ours, never a way out of the directory.
+///
+/// # Errors
+/// `io::Error` when there is none, or another name.
+pub fn current(dir: &Path) -> std::io::Result<PathBuf> {
+    let name = std::fs::read_to_string(dir.join("current"))?;
+    let number = name.trim().strip_prefix("store-").unwrap_or_default();
+    match !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(dir.join(name.trim())),
+        false => Err(std::io::Error::other("`current` names no store")),
     }
 }
 

@@ -483,3 +483,24 @@ fn a_bad_seed_is_told_without_its_values() {
         assert!(error.contains(words) && !error.contains("730582"), "{line}: {error}");
     }
 }
+
+#[test]
+fn an_emptied_store_does_not_hold() {
+    let left = Left::new();
+    let store = left.folder.path().join("store-1");
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::create_dir(&store).unwrap();
+    let (code, said) = left.verify();
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("the store is empty"), "{said}");
+}
+
+#[test]
+fn a_directory_names_its_own_stores_only() {
+    let left = Left::new();
+    for name in ["../store-1", "/etc", "", "store-", "store-1/../../x"] {
+        std::fs::write(left.folder.path().join("current"), name).unwrap();
+        fails(&["audit", "verify", "--data", left.path()], "", 1, "there is no sandbox at");
+        fails(&["sandbox", "--data", left.path(), "--listen", "127.0.0.1:0"], "", 1, "directory");
+    }
+}

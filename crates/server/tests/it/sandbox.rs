@@ -298,3 +298,18 @@ fn every_seeded_pin_is_as_the_contract_says() {
         assert_eq!(kunji.verify("card", urn, "739105"), "not_set", "{urn}");
     }
 }
+
+#[test]
+fn the_clock_does_not_fall_back_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = |kunji: &Kunji| {
+        let said = kunji.get("/kunji/v1/sandbox/clock").json();
+        said["now"].as_str().unwrap().to_owned()
+    };
+    let kunji = Kunji::sandbox_in(folder.path());
+    kunji.advance("48h");
+    let before = now(&kunji);
+    assert_eq!(kunji.stop(), Some(0));
+    let kunji = Kunji::sandbox_in(folder.path());
+    assert!(now(&kunji) >= before, "{before}");
+}

@@ -589,3 +589,53 @@ fn a_wrong_account_is_told_like_a_wrong_vpa() {
     assert_eq!(answers[0].status, 400);
     assert!(answers.iter().all(|answer| answer.body == answers[0].body));
 }
+
+#[test]
+fn keys_that_are_gone_are_not_made_anew() {
+    let home = Home::seeded("");
+    let (keys, aside) = (home.path("sand/keys.sealed"), home.path("aside"));
+    fs::rename(&keys, &aside).unwrap();
+    let (code, said) = refused(&home);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("sand/keys.sealed is missing, but sand/store-1 is there"), "{said}");
+    assert!(!keys.exists());
+    fs::rename(&aside, &keys).unwrap();
+    assert_eq!(home.start().stop().0, Some(0));
+}
+
+#[test]
+fn keys_of_another_store_are_refused() {
+    let (home, other) = (Home::seeded(""), Home::seeded(""));
+    assert_eq!(home.start().stop().0, Some(0));
+    for file in ["keys.sealed", "unseal.key"] {
+        fs::copy(other.path("sand").join(file), home.path("sand").join(file)).unwrap();
+    }
+    let (code, said) = refused(&home);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("not the one that this store began with"), "{said}");
+}
+
+#[test]
+fn who_verifies_does_not_clear() {
+    let operator = "
+[[api.keys]]
+name = 'desk'
+key = 'a key of the desk'
+operator = true
+";
+    let home = Home::seeded("");
+    let with_desk = format!("{SEEDED_STORE}{WHO}{operator}");
+    home.put("kunji.toml", &with_desk);
+    let watched = home.start();
+    let clear = |key: &str| {
+        let path = "/kunji/v1/credentials/account/ACC123456789/clear-tries";
+        let bearer = format!("Bearer {key}");
+        let body = json!({ "txn": fresh("C"), "reason": "the holder called" });
+        let answer = watched.kunji.post(path, &[("Authorization", &bearer)], &body);
+        let said = answer.json();
+        (answer.status, said.get("verdict").or(said.get("code")).unwrap().clone())
+    };
+    assert_eq!(clear("a key of ops"), (403, json!("forbidden")));
+    assert_eq!(clear("a key of the desk"), (200, json!("cleared")));
+    assert_eq!(watched.stop().0, Some(0));
+}

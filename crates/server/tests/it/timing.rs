@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::line::{Line, posted};
-use crate::support::{CLIENT, KUNJI, Kunji, RESET_PIN, opened, reset, token};
+use crate::support::{CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, opened, reset, token};
 
 /// Samples of each class in one series.
 const SAMPLES: usize = 150;
@@ -148,4 +148,56 @@ fn broken_tokens_take_equally_long() {
         });
         assert!(alike, "each of {SERIES_MAX} series tells the classes apart");
     }
+}
+
+/// An RSA block costs half a millisecond to open: whether it was must not tell whose account it is.
+#[test]
+fn strangers_wait_as_long_as_holders() {
+    let mut command = Command::new(KUNJI);
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--output", "json"]);
+    command.env("KUNJI_PINS__LIVE_PER_MINUTE", "0");
+    let kunji = Kunji::spawn(command);
+    let keys = kunji.get("/.well-known/jwks.json").text();
+    let maker = kunji_vault::BlockMaker::from_jwks(&keys, kunji_vault::BlockAlg::RsaOaep256);
+    // Made for another transaction: opened in full, and then refused without a try.
+    let made = maker.unwrap().seal("1234", kunji_vault::PinUse::Mpin, "ANOTHER", 0).unwrap();
+    let body = |account: &str, vpa: &str| {
+        let mut body = crate::support::change("CIF12345678", account, vpa, &made, &made);
+        let txn = &mut body["ChangeMPINRequest"]["SetResetMPINRequestBody"]["txnId"];
+        *txn = json!(crate::support::fresh("TIMING"));
+        body.to_string()
+    };
+    let post = |body: String| {
+        let head = format!("POST {CHANGE_MPIN} HTTP/1.1\r\nhost: a\r\nx-kunji-mode: live\r\n");
+        let rest =
+            format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        [head, rest, body].concat().into_bytes()
+    };
+    let mut line = Line::open(kunji.address()).unwrap();
+    let best = (0..4).map(|_| {
+        let rounds = (0..SAMPLES / 3).map(|_| {
+            let requests = [
+                post(body("ACC123456789", "johndoe@axis")),
+                post(body("ACC123456789", "nobody@axis")),
+                post(body("ACC999999999", "johndoe@axis")),
+            ];
+            requests.map(|request| {
+                let begun = Instant::now();
+                line.say(&request).unwrap();
+                assert_eq!(line.answer().unwrap().status, 400);
+                begun.elapsed()
+            })
+        });
+        let rounds: Vec<_> = rounds.collect();
+        let of = |nth: usize| {
+            median(&mut rounds.iter().map(|round| round[nth]).collect::<Vec<_>>()).as_secs_f64()
+        };
+        let all = [of(0), of(1), of(2)];
+        let (least, most) = all
+            .iter()
+            .fold((f64::MAX, 0.0_f64), |(least, most), one| (least.min(*one), most.max(*one)));
+        most / least
+    });
+    let best = best.fold(f64::MAX, f64::min);
+    assert!(best < 1.3, "a stranger's answer takes {best} times as long or as short");
 }

@@ -32,8 +32,9 @@ pub(crate) struct Twin {
     otps_sent: usize,
     /// The open OTP: its end, and the wrong tries at it.
     pub(crate) otp: Option<(i64, u8)>,
-    /// When registrations failed, in the running window.
-    pub(crate) failed: Vec<i64>,
+    /// Failed registrations that count, and the last one.
+    pub(crate) failures: usize,
+    pub(crate) failed_at: Option<i64>,
     /// How many of them were wrong ATM PINs.
     wrong_atm_pins: u8,
     /// The debit card's or the card's own facts.
@@ -66,8 +67,8 @@ impl Model {
             twin.blocked_until = None;
             twin.wrong = 0;
         }
-        if twin.failed.first().is_some_and(|first| now >= first + DAY_MS) {
-            twin.failed.clear();
+        if twin.failed_at.is_some_and(|last| now >= last + DAY_MS) {
+            twin.failures = 0;
             twin.wrong_atm_pins = 0;
         }
         Some(twin)
@@ -187,7 +188,8 @@ impl Twin {
             blocked_until: None,
             otps_sent: 0,
             otp: None,
-            failed: Vec::new(),
+            failures: 0,
+            failed_at: None,
             wrong_atm_pins: 0,
             expiry: Expiry::parse_short("1235").unwrap(),
             standing: Standing::Active,
@@ -247,13 +249,15 @@ impl Twin {
     }
 
     fn fail(&mut self, refusal: &'static str, now: i64) -> &'static str {
-        self.failed.push(now);
+        self.failures += 1;
+        self.failed_at = Some(now);
+        self.three_atm_pins_are_the_end();
         refusal
     }
 
     /// Why card and customer prove nothing.
     fn prove_card(&mut self, claim: Claim, now: i64) -> Option<&'static str> {
-        if self.failed.len() >= 5 {
+        if self.failures >= 5 {
             return Some("registration_blocked");
         }
         if claim == Claim::OtherOwner {
@@ -276,10 +280,7 @@ impl Twin {
         if atm.is_some() && atm != self.atm_pin.as_ref() {
             self.wrong_atm_pins += 1;
             let refusal = self.fail("wrong_atm_pin", now);
-            // The third one ends the window: as good as five failures.
-            while self.wrong_atm_pins >= 3 && self.failed.len() < 5 {
-                self.failed.push(now);
-            }
+            self.three_atm_pins_are_the_end();
             return refusal;
         }
         let tries = match self.otp {
@@ -298,9 +299,18 @@ impl Twin {
             return "pin_refused";
         }
         self.otp = None;
-        self.failed.clear();
-        self.wrong_atm_pins = 0;
+        self.failures = 0;
+        if atm.is_some() {
+            self.wrong_atm_pins = 0;
+        }
         self.take(to)
+    }
+
+    /// The third wrong ATM PIN is as good as five failures.
+    fn three_atm_pins_are_the_end(&mut self) {
+        if self.wrong_atm_pins >= 3 {
+            self.failures = self.failures.max(5);
+        }
     }
 
     fn take(&mut self, to: &str) -> &'static str {

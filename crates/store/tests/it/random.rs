@@ -214,11 +214,11 @@ fn compare(credential: &Credential, model: &Model, alias: &str) {
     assert_eq!(kept_tries, twin_tries, "tries of {alias}");
     let otp = credential.otp.as_ref().map(|otp| (otp.expires.0, otp.tries));
     assert_eq!(otp, twin.otp, "OTP of {alias}");
-    let since = credential.registration.since.map(|since| since.0);
-    let running = since.is_some_and(|since| now < since + DAY_MS);
+    let last = credential.registration.last.map(|last| last.0);
+    let running = last.is_some_and(|last| now < last + DAY_MS);
     let failures = if running { usize::from(credential.registration.failures) } else { 0 };
-    let failed = twin.failed.first().is_some_and(|first| now < first + DAY_MS);
-    assert_eq!(failures, if failed { twin.failed.len() } else { 0 }, "failures of {alias}");
+    let failed = twin.failed_at.is_some_and(|last| now < last + DAY_MS);
+    assert_eq!(failures, if failed { twin.failures } else { 0 }, "failures of {alias}");
 }
 
 fn play<H: Home + Default>(moves: &[Move]) {

@@ -80,7 +80,7 @@ async fn live(
     echo: impl kunji_core::engine::Voice + Send + 'static,
 ) -> Result<Response, ApiError> {
     if let Target::Known(account) = &command.target {
-        app.admit(account)?;
+        app.admit("axis", account)?;
     }
     Ok(respond(app.run(command, echo).await?))
 }

@@ -38,7 +38,9 @@ pub(super) enum TestId {
 impl Mode {
     /// The configuration decides; in the sandbox a header may ask for live processing.
     pub(super) fn of(app: &App, headers: &HeaderMap) -> Self {
-        let asked = headers.get("x-kunji-mode").is_some_and(|mode| mode == "live");
+        let asked = headers
+            .get("x-kunji-mode")
+            .is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
         if app.config().axis.mode == AxisMode::Live || (app.is_sandbox() && asked) {
             return Self::Live;
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,9 +28,12 @@ const BROKEN_TOKEN_DELAY: Duration = Duration::from_millis(3);
 /// `{prefix}/api/...`: the calls, by path and method.
 pub(super) async fn dispatch(
     State(app): State<App>,
-    Path((api, path)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     http: Request,
 ) -> Response {
+    let Ok(Path((api, path))) = path else {
+        return super::nothing_here();
+    };
     if !api.eq_ignore_ascii_case("api") {
         return super::nothing_here();
     }
@@ -86,7 +90,7 @@ async fn answer(
         Err(code) => echo.failure(code, &stamp),
         Ok(Ask::Run(request)) => {
             if let Target::Known(card) = &request.target {
-                app.admit(card).map_err(Plain::too_many)?;
+                app.admit(request.caller.as_str(), card).map_err(Plain::too_many)?;
             }
             let unknown = echo.failure(Code::UnableToProcess, &stamp);
             app.run(*request, echo).await.unwrap_or(unknown)
@@ -128,7 +132,9 @@ async fn bytes(http: Request) -> Result<Bytes, Plain> {
 }
 
 fn holder_check(app: &App, headers: &HeaderMap) -> HolderCheck {
-    let asked = headers.get("x-kunji-mode").is_some_and(|mode| mode == "live");
+    let asked = headers
+        .get("x-kunji-mode")
+        .is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
     match app.config().prepaid.require_verified_card || (app.is_sandbox() && asked) {
         true => HolderCheck::Required,
         false => HolderCheck::Waived,

@@ -240,9 +240,13 @@ fn new_card(body: &CallBody, terms: &Terms<'_>) -> Result<NewCard, Code> {
         standing,
         holder_verified: None,
     };
+    let particulars =
+        [&body.product_id, &body.card_profile_id, &body.new_card_status, &body.load_amount]
+            .map(|value| value.text().unwrap_or_default().to_owned());
+    let particulars = particulars.into_iter().chain([first.clone(), last.clone()]).collect();
     let holder_name = format!("{first} {last}");
     let (pin_length, birth) = (terms.pin_length, Some(birth));
-    Ok(NewCard { card, customer, holder_name, birth, mobile, email, pin_length })
+    Ok(NewCard { card, customer, holder_name, birth, mobile, email, pin_length, particulars })
 }
 
 fn is_email(text: &str) -> bool {

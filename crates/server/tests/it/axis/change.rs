@@ -73,7 +73,7 @@ const SCENARIOS: Table = Table {
             |kunji| {
                 error_said(&kunji.post(
                     CHANGE_MPIN,
-                    &[("X-Kunji-Mode", "Live"), ("X-AXIS-TEST-ID", "2")],
+                    &[("X-Kunji-Mode", "alive"), ("X-AXIS-TEST-ID", "2")],
                     &sample_change(),
                 ))
             };

@@ -167,7 +167,7 @@ const OUTCOMES: Table = Table {
                 checked(kunji, "739105")
             };
         CHECKED, "another value than `live`: the client answers for the holder" => 200 "00",
-            |kunji| reset_in_mode(kunji, "LIVE", "739105");
+            |kunji| reset_in_mode(kunji, "alive", "739105");
     },
 };
 
