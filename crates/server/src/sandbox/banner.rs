@@ -32,6 +32,7 @@ impl std::fmt::Display for Banner<'_> {
             Some(dir) => writeln!(f, "  state is kept in      {}\n", dir.display())?,
             None => writeln!(f, "  state ends with this process (keep it with --data DIR)\n")?,
         }
+        writeln!(f, "The commands below are made for the seed; after changes, reset first.\n")?;
         let stamp = app.clock().stamp();
         let txn = stamp.serial;
         writeln!(f, "Axis-style bank API: change MPIN, answer picked by test id 1 to 4\n")?;
