@@ -20,6 +20,7 @@ pub(crate) const PROBLEMS: &[&str] = &[
     r#"{"type":"about:blank","title":"Invalid request","status":400,"code":"invalid_request"}"#,
     r#"{"type":"about:blank","title":"Credential block not accepted","status":400,"code":"unreadable_block"}"#,
     r#"{"type":"about:blank","title":"Unauthorized","status":401,"code":"unauthorized"}"#,
+    r#"{"type":"about:blank","title":"Forbidden","status":403,"code":"forbidden"}"#,
     r#"{"type":"about:blank","title":"Not found","status":404,"code":"not_found"}"#,
     r#"{"type":"about:blank","title":"No such credential","status":404,"code":"unknown_credential"}"#,
     r#"{"type":"about:blank","title":"Method not allowed","status":405,"code":"method_not_allowed"}"#,
