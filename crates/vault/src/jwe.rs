@@ -1,18 +1,14 @@
 //! Compact JWE (RFC 7516): reading its parts and opening it.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny};
 use zeroize::Zeroizing;
 
 use crate::block::{Opening, PinBlock};
+use crate::content::{A256GCM, CONTENT_KEY_LEN, Encoded, RSA_OAEP_256};
 use crate::digest::sha256;
+use crate::jose::{self, Present, object};
 use crate::jwk;
 use crate::keyring::KeyRing;
 use crate::pin::ClearPin;
@@ -21,10 +17,6 @@ use crate::pin::ClearPin;
 pub const BLOCK_AGE_MAX_MS: i64 = 5 * 60 * 1000;
 
 pub(crate) const ECDH_ES: &str = "ECDH-ES";
-pub(crate) const RSA_OAEP_256: &str = "RSA-OAEP-256";
-pub(crate) const A256GCM: &str = "A256GCM";
-pub(crate) const CONTENT_KEY_LEN: usize = 32;
-pub(crate) const TAG_LEN: usize = 16;
 
 /// Whether the text has the five parts of a compact JWE.
 pub(crate) fn is_compact(text: &str) -> bool {
@@ -36,7 +28,7 @@ pub(crate) fn claims_rsa(text: &str) -> bool {
     let Some(parts) = Parts::split(text).filter(|parts| !parts.key.is_empty()) else {
         return false;
     };
-    let Some(header) = bytes_of(parts.header) else {
+    let Some(header) = jose::decode(parts.header) else {
         return false;
     };
     object::<Header<'_>>(&header).is_some_and(|header| header.alg == RSA_OAEP_256)
@@ -45,13 +37,13 @@ pub(crate) fn claims_rsa(text: &str) -> bool {
 /// Opens a block that was made for this use and transaction, just now.
 pub(crate) fn open(ring: &KeyRing, text: &str, opening: &Opening<'_>) -> Option<ClearPin> {
     let parts = Parts::split(text)?;
-    let header = bytes_of(parts.header)?;
+    let header = jose::decode(parts.header)?;
     let header: Header<'_> = object(&header)?;
     if header.enc != A256GCM || header.crit.0 || header.zip.0 {
         return None;
     }
     let key = content_key(ring, &header, parts.key)?;
-    let plain = parts.decrypt(&key)?;
+    let plain = parts.content.open(&key, parts.header)?;
     let claims: Claims<'_> = object(plain.bytes())?;
     let meant = claims.sub == opening.pin_use.as_str() && claims.txn == opening.txn;
     let age_ms = opening.real_now_ms.abs_diff(claims.iat);
@@ -65,9 +57,7 @@ pub(crate) fn open(ring: &KeyRing, text: &str, opening: &Opening<'_>) -> Option<
 struct Parts<'a> {
     header: &'a str,
     key: &'a str,
-    iv: &'a str,
-    ciphertext: &'a str,
-    tag: &'a str,
+    content: Encoded<&'a str>,
 }
 
 impl<'a> Parts<'a> {
@@ -76,37 +66,9 @@ impl<'a> Parts<'a> {
         let split = Self {
             header: parts.next()?,
             key: parts.next()?,
-            iv: parts.next()?,
-            ciphertext: parts.next()?,
-            tag: parts.next()?,
+            content: Encoded { iv: parts.next()?, cipher_text: parts.next()?, tag: parts.next()? },
         };
         parts.next().is_none().then_some(split)
-    }
-
-    fn decrypt(&self, key: &[u8; CONTENT_KEY_LEN]) -> Option<Plain> {
-        let iv = jwk::decode(self.iv)?;
-        let tag: [u8; TAG_LEN] = jwk::decode(self.tag)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(self.ciphertext.len() + TAG_LEN));
-        URL_SAFE_NO_PAD.decode_vec(self.ciphertext, &mut bytes).ok()?;
-        bytes.extend_from_slice(&tag);
-        let key = UnboundKey::new(&AES_256_GCM, key).ok()?;
-        let len = LessSafeKey::new(key)
-            .open_in_place(Nonce::assume_unique_for_key(iv), Aad::from(self.header), &mut bytes)
-            .ok()?
-            .len();
-        Some(Plain { bytes, len })
-    }
-}
-
-/// The decrypted payload, wiped when it goes.
-struct Plain {
-    bytes: Zeroizing<Vec<u8>>,
-    len: usize,
-}
-
-impl Plain {
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -143,16 +105,6 @@ struct EphemeralKey<'a> {
     y: Cow<'a, str>,
 }
 
-/// Whether a member is there at all, even as `null`.
-#[derive(Default)]
-struct Present(bool);
-
-impl<'de> Deserialize<'de> for Present {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
-    }
-}
-
 #[derive(Deserialize)]
 struct Claims<'a> {
     pin: PinBlock,
@@ -171,18 +123,12 @@ fn content_key(
     match &*header.alg {
         ECDH_ES if encrypted.is_empty() => {
             let secret = ring.ec(&header.kid)?.agree(&header.epk.as_ref()?.point()?)?;
-            let apu = bytes_of(header.apu.as_deref().unwrap_or_default())?;
-            let apv = bytes_of(header.apv.as_deref().unwrap_or_default())?;
+            let apu = jose::decode(header.apu.as_deref().unwrap_or_default())?;
+            let apv = jose::decode(header.apv.as_deref().unwrap_or_default())?;
             concat_kdf(&secret, A256GCM, [&apu, &apv], 256)
         }
         RSA_OAEP_256 if !encrypted.is_empty() => {
-            let private = ring.rsa_of(&header.kid)?;
-            let encrypted = bytes_of(encrypted)?;
-            // A random key takes over when OAEP fails, so that the failure
-            // shows where every other one does (RFC 7516, 11.5).
-            let mut fallback = Zeroizing::new([0; CONTENT_KEY_LEN]);
-            rand::fill(&mut *fallback).ok()?;
-            Some(private.decrypt(&encrypted).unwrap_or(fallback))
+            ring.rsa_of(&header.kid)?.unwrap(&jose::decode(encrypted)?)
         }
         _ => None,
     }
@@ -221,25 +167,11 @@ pub(crate) fn concat_kdf(
     ])))
 }
 
-fn bytes_of(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
-}
-
-/// Reads one JSON object; an array in its place is refused.
-fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
-    let opens = bytes.trim_ascii_start().first() == Some(&b'{');
-    let text = std::str::from_utf8(bytes).ok().filter(|_| opens)?;
-    serde_json::from_str(text).ok()
-}
-
-impl fmt::Debug for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Plain(****)")
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     /// RFC 7518, appendix C: Z, the parties, and the derived A128GCM key.

@@ -4,10 +4,22 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::content::RSA_OAEP_256;
 use crate::digest::sha256;
 
 /// The length of a coordinate on P-256, in bytes.
 pub(crate) const COORDINATE_LEN: usize = 32;
+
+/// 65537, big-endian: the exponent of every RSA key that we make.
+pub(crate) const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+
+/// What a public RSA key is published for (RFC 7517, 4.2).
+#[derive(Clone, Copy)]
+pub(crate) enum JwkUse {
+    Encrypt,
+    /// Without `alg`: one key signs with either padding.
+    Sign,
+}
 
 /// One public key; members that another key type has are absent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,8 +70,12 @@ impl Jwk {
     }
 
     /// The key of an RSA modulus and exponent, without leading zeros.
-    pub(crate) fn of_modulus(modulus: &[u8], exponent: &[u8]) -> Self {
+    pub(crate) fn of_modulus(modulus: &[u8], exponent: &[u8], used_for: JwkUse) -> Self {
         let [n, e] = [modulus, exponent].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let (used_for, alg) = match used_for {
+            JwkUse::Encrypt => ("enc", Some(RSA_OAEP_256.to_owned())),
+            JwkUse::Sign => ("sig", None),
+        };
         let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
         Self {
             kty: "RSA".to_owned(),
@@ -68,8 +84,8 @@ impl Jwk {
             y: None,
             n: Some(n),
             e: Some(e),
-            used_for: Some("enc".to_owned()),
-            alg: Some("RSA-OAEP-256".to_owned()),
+            used_for: Some(used_for.to_owned()),
+            alg,
             kid: Some(kid),
         }
     }
@@ -104,7 +120,7 @@ mod tests {
     #[test]
     fn thumbprint_is_that_of_rfc_7638_section_3_1() {
         let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
-        let jwk = Jwk::of_modulus(&URL_SAFE_NO_PAD.decode(n).unwrap(), &[1, 0, 1]);
+        let jwk = Jwk::of_modulus(&URL_SAFE_NO_PAD.decode(n).unwrap(), &RSA_EXPONENT, JwkUse::Sign);
         assert_eq!(jwk.n.as_deref(), Some(n));
         assert_eq!(jwk.e.as_deref(), Some("AQAB"));
         let expected = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";

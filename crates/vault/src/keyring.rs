@@ -3,6 +3,7 @@
 mod block_key;
 mod contents;
 mod file;
+mod signing_key;
 mod unseal;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use aws_lc_rs::hmac;
 pub(crate) use self::block_key::{EcKey, RsaKey};
 use self::contents::{Contents, Version};
 use self::file::KeyFile;
+pub(crate) use self::signing_key::SigningKey;
 pub use self::unseal::UnsealKey;
 use crate::fault::KeyFault;
 use crate::jwk::Jwk;
@@ -26,6 +28,8 @@ pub struct KeyRing {
     keys: Keys,
     /// The RSA key that was made while the ring was shared.
     late_rsa: OnceLock<RsaKey>,
+    /// The signing key that was made while the ring was shared.
+    late_signing: OnceLock<SigningKey>,
     /// What the file holds; locked while a key is made.
     kept: Mutex<Kept>,
 }
@@ -35,6 +39,7 @@ struct Keys {
     newest: KeySet,
     older: Vec<KeySet>,
     rsa: Vec<RsaKey>,
+    signing: Vec<SigningKey>,
     fingerprint: hmac::Key,
 }
 
@@ -100,6 +105,7 @@ impl KeyRing {
             Ok(keys) => {
                 self.keys = keys;
                 self.late_rsa = OnceLock::new();
+                self.late_signing = OnceLock::new();
                 Ok(())
             }
             Err(fault) => {
@@ -129,6 +135,25 @@ impl KeyRing {
         Ok(())
     }
 
+    /// Makes the signing key if there is none; the second caller waits.
+    pub(crate) fn ready_signing(&self) -> Result<(), KeyFault> {
+        if self.newest_signing().is_some() {
+            return Ok(());
+        }
+        let mut kept = self.kept.lock().map_err(|_| KeyFault::Poisoned)?;
+        if self.late_signing.get().is_some() {
+            return Ok(());
+        }
+        let key = SigningKey::of(kept.contents.add_signing()?);
+        if let Err(fault) = kept.write() {
+            kept.contents.drop_signing();
+            return Err(fault);
+        }
+        // The lock is held and the cell was empty, so this is the first value.
+        let _ = self.late_signing.set(key);
+        Ok(())
+    }
+
     pub(crate) fn newest(&self) -> &KeySet {
         &self.keys.newest
     }
@@ -149,7 +174,22 @@ impl KeyRing {
         self.rsa().find(|key| key.is(kid))
     }
 
-    /// All public keys, newest first.
+    /// The key that the key set names first for RSA.
+    pub(crate) fn newest_rsa(&self) -> Option<&RsaKey> {
+        self.late_rsa.get().or(self.keys.rsa.last())
+    }
+
+    pub(crate) fn newest_signing(&self) -> Option<&SigningKey> {
+        self.late_signing.get().or(self.keys.signing.last())
+    }
+
+    /// The public keys that signatures are verified with, newest first.
+    pub(crate) fn public_signing(&self) -> impl Iterator<Item = &Jwk> {
+        let older = self.keys.signing.iter().rev();
+        self.late_signing.get().into_iter().chain(older).map(SigningKey::jwk)
+    }
+
+    /// All public keys that blocks are made for, newest first.
     pub(crate) fn public(&self) -> Vec<&Jwk> {
         self.sets()
             .flat_map(|set| {
@@ -172,6 +212,7 @@ impl KeyRing {
         Ok(Self {
             keys: Keys::of(&kept.contents)?,
             late_rsa: OnceLock::new(),
+            late_signing: OnceLock::new(),
             kept: Mutex::new(kept),
         })
     }
@@ -184,6 +225,7 @@ impl Keys {
             newest: KeySet::of(newest)?,
             older: older.iter().map(KeySet::of).collect::<Result<_, _>>()?,
             rsa: contents.rsa().iter().map(RsaKey::of).collect(),
+            signing: contents.signing().iter().map(SigningKey::of).collect(),
             fingerprint: hmac::Key::new(hmac::HMAC_SHA256, contents.fingerprint()),
         })
     }

@@ -2,22 +2,18 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
-use aws_lc_rs::rand;
-use aws_lc_rs::rsa::{
-    OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents,
-};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
 use serde::Serialize;
 use serde_json::{Value, from_str, from_value};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::block::PinUse;
+use crate::content::{A256GCM, CONTENT_KEY_LEN, Encoded, RSA_OAEP_256, wrap};
 use crate::fault::VaultFault;
-use crate::jwe::{A256GCM, CONTENT_KEY_LEN, ECDH_ES, RSA_OAEP_256, TAG_LEN, concat_kdf};
+use crate::jose;
+use crate::jwe::{ECDH_ES, concat_kdf};
 use crate::jwk::{self, Jwk, JwkSet};
 
 /// The longest JWK set that is read, in bytes.
@@ -108,8 +104,18 @@ impl BlockMaker {
         serde_json::to_writer(&mut *payload, &claims).map_err(|_| FAULT)?;
         let agreed = self.agree().ok_or(FAULT)?;
         let header = Header { alg: agreed.alg, enc: A256GCM, kid: &self.kid, epk: agreed.epk };
-        let header = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).map_err(|_| FAULT)?);
-        compact(&header, &agreed.encrypted, &agreed.key, payload).ok_or(FAULT)
+        let header = jose::encode(&serde_json::to_vec(&header).map_err(|_| FAULT)?);
+        let Encoded { iv, cipher_text, tag } =
+            Encoded::seal(&agreed.key, &header, payload).ok_or(FAULT)?;
+        Ok(format!("{header}.{}.{iv}.{cipher_text}.{tag}", agreed.encrypted))
+    }
+
+    /// The kid and the key of an RSA recipient.
+    pub(crate) fn rsa(&self) -> Option<(&str, &OaepPublicEncryptingKey)> {
+        match &self.recipient {
+            Recipient::Point(_) => None,
+            Recipient::Rsa(public) => Some((&self.kid, public)),
+        }
     }
 
     fn agree(&self) -> Option<Agreed> {
@@ -130,17 +136,8 @@ impl BlockMaker {
                 })
             }
             Recipient::Rsa(public) => {
-                let mut key = Zeroizing::new([0; CONTENT_KEY_LEN]);
-                rand::fill(&mut *key).ok()?;
-                let mut buffer = vec![0; public.ciphertext_size()];
-                let encrypted =
-                    public.encrypt(&OAEP_SHA256_MGF1SHA256, &*key, &mut buffer, None).ok()?;
-                Some(Agreed {
-                    alg: RSA_OAEP_256,
-                    epk: None,
-                    encrypted: URL_SAFE_NO_PAD.encode(encrypted),
-                    key,
-                })
+                let (key, encrypted) = wrap(public)?;
+                Some(Agreed { alg: RSA_OAEP_256, epk: None, encrypted, key })
             }
         }
     }
@@ -192,33 +189,9 @@ struct Claims<'a> {
 }
 
 fn rsa_of(n: &str, e: &str) -> Option<OaepPublicEncryptingKey> {
-    let components = PublicKeyComponents {
-        n: URL_SAFE_NO_PAD.decode(n).ok()?,
-        e: URL_SAFE_NO_PAD.decode(e).ok()?,
-    };
+    let components = PublicKeyComponents { n: jose::decode(n)?, e: jose::decode(e)? };
     let public: PublicEncryptingKey = components.try_into().ok()?;
     OaepPublicEncryptingKey::new(public).ok()
-}
-
-fn compact(
-    header: &str,
-    encrypted: &str,
-    key: &[u8; CONTENT_KEY_LEN],
-    mut payload: Zeroizing<Vec<u8>>,
-) -> Option<String> {
-    let mut iv = [0; 12];
-    rand::fill(&mut iv).ok()?;
-    let key = UnboundKey::new(&AES_256_GCM, key).ok()?;
-    let tag = LessSafeKey::new(key)
-        .seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key(iv),
-            Aad::from(header),
-            &mut payload,
-        )
-        .ok()?;
-    let tag = tag.as_ref().first_chunk::<TAG_LEN>()?;
-    let [iv, ciphertext, tag] = [&iv[..], &payload, tag].map(|part| URL_SAFE_NO_PAD.encode(part));
-    Some(format!("{header}.{encrypted}.{iv}.{ciphertext}.{tag}"))
 }
 
 #[cfg(test)]
@@ -232,7 +205,7 @@ mod tests {
     }
 
     fn point(kid: &str) -> String {
-        let half = URL_SAFE_NO_PAD.encode([1; 32]);
+        let half = jose::encode(&[1; 32]);
         format!(
             r#"{{"kty":"EC","crv":"P-256","x":"{half}","y":"{half}","alg":"ECDH-ES","kid":"{kid}"}}"#
         )

@@ -19,9 +19,9 @@ pub struct Secret {
     digest: [u8; 32],
 }
 
-/// The text cannot be a secret: it is empty or over 1024 bytes.
+/// The text cannot be a secret: empty, over 1024 bytes, or broken base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a secret has 1 to 1024 bytes")]
+#[error("a secret has 1 to 1024 bytes, in base64 where its form asks for that")]
 pub struct SecretError;
 
 impl Secret {

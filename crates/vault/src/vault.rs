@@ -6,16 +6,19 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use crate::block::{BlockMark, Opening, PinBlock, Transit, Unreadable};
+use crate::envelope::JweParts;
 use crate::fault::{KeyFault, VaultFault};
 use crate::fingerprint::Fingerprinter;
 use crate::jwe;
 use crate::jwk::JwkSet;
-use crate::keyring::KeyRing;
+use crate::jws::JwsParts;
+use crate::keyring::{KeyRing, SigningKey};
 use crate::mac::Mac;
 use crate::message::{MessageNonce, Outgoing, Sealed};
 use crate::otp::{IssuedOtp, PLACEHOLDER, six_digits};
 use crate::pin::ClearPin;
 use crate::policy::{Policy, RECENT_MAX, Weakness};
+use crate::rsa::RsaScheme;
 use crate::verifier::Verifier;
 
 const FINGERPRINT_LABEL: &[u8] = b"kunji command fingerprint";
@@ -168,16 +171,70 @@ impl Vault {
         self.ring.ready_rsa()
     }
 
+    /// Makes and keeps the RSA-2048 signing key if it is missing.
+    ///
+    /// That takes about 100 ms; calling it again does nothing.
+    ///
+    /// # Errors
+    /// When the key cannot be made or the key file cannot be replaced.
+    pub fn ready_signing(&self) -> Result<(), KeyFault> {
+        self.ring.ready_signing()
+    }
+
+    /// Signs the concatenation with the newest key; gives its id as well.
+    ///
+    /// That costs a core about a millisecond.
+    ///
+    /// # Errors
+    /// When no signing key was made yet, or the cryptographic library fails.
+    pub fn sign(
+        &self,
+        scheme: RsaScheme,
+        message: &[&[u8]],
+    ) -> Result<(String, Vec<u8>), VaultFault> {
+        let key = self.signing_key()?;
+        Ok((key.kid().to_owned(), key.sign(scheme, message)?))
+    }
+
+    /// Signs a payload as a JWS (RFC 7515) that names the key.
+    ///
+    /// # Errors
+    /// When no signing key was made yet, the payload is too long, or the
+    /// cryptographic library fails.
+    pub fn sign_jws(&self, payload: &[u8]) -> Result<JwsParts, VaultFault> {
+        let key = self.signing_key()?;
+        JwsParts::signed(Some(key.kid()), payload, |input| key.sign(RsaScheme::Pkcs1, input))
+    }
+
+    /// Opens a JWE (RFC 7516) that holds a JWS, and nothing else.
+    ///
+    /// The key is the RSA block key that it names, or the newest one. The JWS
+    /// is not verified yet.
+    ///
+    /// # Errors
+    /// The same for every cause, a PIN block among them.
+    pub fn open_jws_envelope(&self, jwe: &JweParts) -> Result<JwsParts, Unreadable> {
+        let unwrap = |kid: Option<&str>, wrapped: &[u8]| match kid {
+            Some(kid) => self.ring.rsa_of(kid)?.unwrap(wrapped),
+            None => self.ring.newest_rsa()?.unwrap(wrapped),
+        };
+        jwe.opened(unwrap).ok_or(Unreadable)
+    }
+
     /// The ids of all live block keys, newest first: for the audit.
     #[must_use]
     pub fn key_names(&self) -> String {
         self.ring.public().iter().filter_map(|key| key.kid.as_deref()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The public keys as a JWK set (RFC 7517), newest first.
+    /// The public keys as a JWK set (RFC 7517): block keys, then signing keys.
+    ///
+    /// Either kind is listed newest first.
     #[must_use]
     pub fn jwks(&self) -> String {
-        let set = JwkSet { keys: self.ring.public() };
+        let mut keys = self.ring.public();
+        keys.extend(self.ring.public_signing());
+        let set = JwkSet { keys };
         // Writing strings and a list to memory cannot fail.
         serde_json::to_string(&set).unwrap_or_default()
     }
@@ -190,6 +247,10 @@ impl Vault {
         let mut bytes = [0; N];
         rand::fill(&mut bytes).map_err(|_| VaultFault("draw random bytes"))?;
         Ok(bytes)
+    }
+
+    fn signing_key(&self) -> Result<&SigningKey, VaultFault> {
+        self.ring.newest_signing().ok_or(VaultFault("find a signing key"))
     }
 
     fn seal(&self, aad: &str, message: &Outgoing) -> Result<Sealed, VaultFault> {

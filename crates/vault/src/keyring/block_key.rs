@@ -5,17 +5,14 @@ use std::sync::OnceLock;
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
-    KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey,
-    PublicKeyComponents,
+    KeySize, OaepPrivateDecryptingKey, PrivateDecryptingKey, PublicKeyComponents,
 };
 use zeroize::Zeroizing;
 
 use super::contents::{Raw, RsaParts};
+use crate::content::{self, CONTENT_KEY_LEN};
 use crate::fault::KeyFault;
-use crate::jwk::Jwk;
-
-/// 65537, big-endian.
-const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+use crate::jwk::{Jwk, JwkUse, RSA_EXPONENT};
 
 const RSA_MODULUS_LEN: usize = 256;
 
@@ -74,33 +71,22 @@ pub(crate) struct RsaKey {
 }
 
 impl RsaKey {
-    /// Makes a new key; takes about 100 ms.
-    pub(super) fn fresh(version: u32) -> Result<RsaParts, KeyFault> {
-        const WHAT: &str = "RSA block key";
-        let private =
-            PrivateDecryptingKey::generate(KeySize::Rsa2048).map_err(KeyFault::make(WHAT))?;
-        let pkcs8: Pkcs8V1Der<'_> = private.as_der().map_err(KeyFault::make(WHAT))?;
-        let spki: PublicKeyX509Der<'_> =
-            private.public_key().as_der().map_err(KeyFault::make(WHAT))?;
-        let modulus = modulus_of(spki.as_ref()).ok_or(KeyFault::Make(WHAT))?;
-        Ok(RsaParts { version, pkcs8: Raw::of(pkcs8.as_ref()), modulus: Raw::of(modulus) })
-    }
-
     pub(super) fn of(parts: &RsaParts) -> Self {
         Self {
             version: parts.version,
             pkcs8: Zeroizing::new(parts.pkcs8.bytes().to_vec()),
             parsed: OnceLock::new(),
-            jwk: Jwk::of_modulus(parts.modulus.bytes(), &RSA_EXPONENT),
+            jwk: Jwk::of_modulus(parts.modulus.bytes(), &RSA_EXPONENT, JwkUse::Encrypt),
         }
     }
 
-    /// RSA-OAEP with SHA-256 and MGF1-SHA-256 (RFC 8017, 7.1.2).
-    pub(crate) fn decrypt(&self, encrypted: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-        let private = self.parsed.get_or_init(|| parse(&self.pkcs8)).as_ref()?;
-        let mut buffer = Zeroizing::new([0; RSA_MODULUS_LEN]);
-        let plain = private.decrypt(&OAEP_SHA256_MGF1SHA256, encrypted, &mut *buffer, None).ok()?;
-        plain.as_array().copied().map(Zeroizing::new)
+    /// The content key within, or a random one; see [`content::unwrap`].
+    pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Option<Zeroizing<[u8; CONTENT_KEY_LEN]>> {
+        content::unwrap(self.private(), wrapped)
+    }
+
+    fn private(&self) -> Option<&OaepPrivateDecryptingKey> {
+        self.parsed.get_or_init(|| parse(&self.pkcs8)).as_ref()
     }
 
     pub(super) fn is(&self, kid: &str) -> bool {
@@ -119,6 +105,19 @@ impl RsaKey {
 fn parse(pkcs8: &[u8]) -> Option<OaepPrivateDecryptingKey> {
     let private = PrivateDecryptingKey::from_pkcs8(pkcs8).ok()?;
     OaepPrivateDecryptingKey::new(private).ok()
+}
+
+impl RsaParts {
+    /// Makes a new key; takes about 100 ms.
+    pub(super) fn fresh(version: u32, what: &'static str) -> Result<Self, KeyFault> {
+        let private =
+            PrivateDecryptingKey::generate(KeySize::Rsa2048).map_err(KeyFault::make(what))?;
+        let pkcs8: Pkcs8V1Der<'_> = private.as_der().map_err(KeyFault::make(what))?;
+        let spki: PublicKeyX509Der<'_> =
+            private.public_key().as_der().map_err(KeyFault::make(what))?;
+        let modulus = modulus_of(spki.as_ref()).ok_or(KeyFault::Make(what))?;
+        Ok(Self { version, pkcs8: Raw::of(pkcs8.as_ref()), modulus: Raw::of(modulus) })
+    }
 }
 
 /// Cuts the modulus out and proves the cut by encoding the key again.
@@ -162,10 +161,11 @@ mod tests {
 
     #[test]
     fn an_rsa_key_that_was_stored_decrypts_nothing_strange() {
-        let key = RsaKey::of(&RsaKey::fresh(1).unwrap());
-        assert!(key.decrypt(&[]).is_none());
-        assert!(key.decrypt(&[0; RSA_MODULUS_LEN]).is_none());
-        assert!(key.decrypt(&[255; RSA_MODULUS_LEN]).is_none());
-        assert!(key.decrypt(&[1; RSA_MODULUS_LEN + 1]).is_none());
+        let key = RsaKey::of(&RsaParts::fresh(1, "key").unwrap());
+        let decrypted = |wrapped: &[u8]| content::decrypt(key.private().unwrap(), wrapped);
+        assert!(decrypted(&[]).is_none());
+        assert!(decrypted(&[0; RSA_MODULUS_LEN]).is_none());
+        assert!(decrypted(&[255; RSA_MODULUS_LEN]).is_none());
+        assert!(decrypted(&[1; RSA_MODULUS_LEN + 1]).is_none());
     }
 }

@@ -12,12 +12,15 @@ use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 use zeroize::Zeroizing;
 
-use super::block_key::{EcKey, RsaKey};
+use super::block_key::EcKey;
 use super::{KEY_VERSIONS_MAX, UnsealKey};
 use crate::fault::{FileProblem, KeyFault};
 
-/// The format that this program writes.
-const FORMAT: u32 = 1;
+/// The format of a file without signing keys, which older programs read too.
+const FORMAT_PLAIN: u32 = 1;
+
+/// The format of a file with signing keys; the newest that is read.
+const FORMAT_SIGNING: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"KUNJIKEY";
 const SALT_LEN: usize = 32;
@@ -29,6 +32,9 @@ const KEY_INFO: &[u8] = b"kunji key file";
 const VERSION_JSON_LEN: usize = 320;
 const RSA_JSON_LEN: usize = 2400;
 
+const RSA_KEY: &str = "RSA block key";
+const SIGNING_KEY: &str = "RSA signing key";
+
 /// The raw keys, oldest version first.
 #[derive(DeriveSerialize, DeriveDeserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +42,9 @@ pub(super) struct Contents {
     fingerprint: Raw,
     versions: Vec<Version>,
     rsa: Vec<RsaParts>,
+    /// Absent until the first signing key is made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signing: Vec<RsaParts>,
 }
 
 #[derive(DeriveSerialize, DeriveDeserialize)]
@@ -65,10 +74,11 @@ impl Contents {
             fingerprint: Raw::random()?,
             versions: vec![Version::fresh(1)?],
             rsa: Vec::new(),
+            signing: Vec::new(),
         })
     }
 
-    /// Adds a version, with an RSA key when there was one before.
+    /// Adds a version, with an RSA key of each kind that there was before.
     pub(super) fn add_version(&mut self) -> Result<(), KeyFault> {
         if self.versions.len() >= KEY_VERSIONS_MAX {
             return Err(KeyFault::Full);
@@ -76,9 +86,13 @@ impl Contents {
         let (newest, _) = self.newest_and_older()?;
         let number = newest.version.checked_add(1).ok_or(KeyFault::Full)?;
         let version = Version::fresh(number)?;
-        if !self.rsa.is_empty() {
-            self.rsa.push(RsaKey::fresh(number)?);
-        }
+        let fresh = |older: &[RsaParts], what| match older {
+            [] => Ok(None),
+            [..] => RsaParts::fresh(number, what).map(Some),
+        };
+        let (rsa, signing) = (fresh(&self.rsa, RSA_KEY)?, fresh(&self.signing, SIGNING_KEY)?);
+        self.rsa.extend(rsa);
+        self.signing.extend(signing);
         self.versions.push(version);
         Ok(())
     }
@@ -87,13 +101,14 @@ impl Contents {
     pub(super) fn drop_newest(&mut self) {
         if let Some(dropped) = self.versions.pop() {
             self.rsa.retain(|parts| parts.version != dropped.version);
+            self.signing.retain(|parts| parts.version != dropped.version);
         }
     }
 
     /// Adds an RSA key to the newest version.
     pub(super) fn add_rsa(&mut self) -> Result<&RsaParts, KeyFault> {
         let (newest, _) = self.newest_and_older()?;
-        let parts = RsaKey::fresh(newest.version)?;
+        let parts = RsaParts::fresh(newest.version, RSA_KEY)?;
         Ok(self.rsa.push_mut(parts))
     }
 
@@ -102,12 +117,28 @@ impl Contents {
         self.rsa.pop();
     }
 
+    /// Adds a signing key to the newest version.
+    pub(super) fn add_signing(&mut self) -> Result<&RsaParts, KeyFault> {
+        let (newest, _) = self.newest_and_older()?;
+        let parts = RsaParts::fresh(newest.version, SIGNING_KEY)?;
+        Ok(self.signing.push_mut(parts))
+    }
+
+    /// Takes back what [`Contents::add_signing`] added.
+    pub(super) fn drop_signing(&mut self) {
+        self.signing.pop();
+    }
+
     pub(super) fn newest_and_older(&self) -> Result<(&Version, &[Version]), KeyFault> {
         self.versions.split_last().ok_or(KeyFault::Make("ring without versions"))
     }
 
     pub(super) fn rsa(&self) -> &[RsaParts] {
         &self.rsa
+    }
+
+    pub(super) fn signing(&self) -> &[RsaParts] {
+        &self.signing
     }
 
     pub(super) fn fingerprint(&self) -> &[u8] {
@@ -119,11 +150,12 @@ impl Contents {
         const FAULT: KeyFault = KeyFault::Make("sealed key file");
         let mut header = Vec::with_capacity(HEADER_LEN);
         header.extend(MAGIC);
-        header.extend(FORMAT.to_be_bytes());
+        header.extend(self.format().to_be_bytes());
         header.extend(random::<SALT_LEN>()?.iter());
         header.extend(random::<NONCE_LEN>()?.iter());
         // The buffer never grows, so no readable copy stays behind.
-        let len = VERSION_JSON_LEN * (self.versions.len() + 1) + RSA_JSON_LEN * self.rsa.len();
+        let len = VERSION_JSON_LEN * (self.versions.len() + 1)
+            + RSA_JSON_LEN * (self.rsa.len() + self.signing.len());
         let mut body = Zeroizing::new(Vec::with_capacity(len));
         serde_json::to_writer(&mut *body, self).map_err(|_| FAULT)?;
         let parts = Header::read(&header).map_err(|_| FAULT)?;
@@ -133,6 +165,13 @@ impl Contents {
             .seal_in_place_separate_tag(parts.nonce(), Aad::from(&header), &mut body)
             .map_err(|_| FAULT)?;
         Ok([&header, body.as_slice(), tag.as_ref()].concat())
+    }
+
+    fn format(&self) -> u32 {
+        match self.signing.as_slice() {
+            [] => FORMAT_PLAIN,
+            [..] => FORMAT_SIGNING,
+        }
     }
 
     /// Opens what [`Contents::seal`] made, unless one bit of it differs.
@@ -159,7 +198,7 @@ impl Header {
     fn read(file: &[u8]) -> Result<Self, FileProblem> {
         let rest = file.strip_prefix(&MAGIC).ok_or(FileProblem::Altered)?;
         let (format, rest) = rest.split_first_chunk().ok_or(FileProblem::Altered)?;
-        if u32::from_be_bytes(*format) > FORMAT {
+        if u32::from_be_bytes(*format) > FORMAT_SIGNING {
             return Err(FileProblem::Newer);
         }
         let (salt, rest) = rest.split_first_chunk().ok_or(FileProblem::Altered)?;

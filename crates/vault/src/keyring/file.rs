@@ -12,7 +12,7 @@ use super::contents::Contents;
 use crate::digest::sha256;
 use crate::fault::{FileProblem, KeyFault};
 
-/// Four times what a full ring takes.
+/// Three times what a full ring takes.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
 
 /// Read and write for the owner, nothing for anyone else.

@@ -104,7 +104,7 @@ fn a_file_of_a_newer_format_is_refused_as_such() {
     let place = Place::new();
     place.ring().unwrap();
     let mut bytes = fs::read(place.path()).unwrap();
-    bytes[11] = 2;
+    bytes[11] = 3;
     fs::write(place.path(), &bytes).unwrap();
     check_refused(place.ring(), |problem| matches!(problem, FileProblem::Newer));
 }

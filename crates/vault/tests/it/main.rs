@@ -3,12 +3,20 @@
 #[cfg(test)]
 mod blocks;
 #[cfg(test)]
+mod envelopes;
+#[cfg(test)]
 mod key_file;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
+mod rsa_keys;
+#[cfg(test)]
 mod secrecy;
+#[cfg(test)]
+mod signatures;
+#[cfg(test)]
+mod signing;
 #[cfg(test)]
 mod tokens;

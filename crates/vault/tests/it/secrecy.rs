@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 
 use kunji_vault::{
-    BlockMark, Blocklist, Fingerprint, KeyRing, Layout, PinBlock, Secret, TokenKey, UnsealKey,
-    Vault,
+    BlockMark, Blocklist, Fingerprint, HmacKey, JweParts, JwsParts, KeyRing, Layout, PinBlock,
+    RsaPrivate, RsaPublic, Secret, TokenKey, UnsealKey, Vault,
 };
 
 use crate::pins::{pin, vault};
+use crate::rsa_keys::merchant;
 
 #[track_caller]
 fn check(value: &dyn Debug) {
@@ -33,6 +34,11 @@ fn debug_shows_stars_only() {
     check(&issued.message);
     check(&vault.open_message("m", &issued.message).unwrap());
     check(&Blocklist::parse("4821").unwrap());
+    check(&HmacKey::parse("4821").unwrap());
+    check(&merchant());
+    let jws = merchant().sign_jws(None, b"4821").unwrap();
+    check(&merchant().public().seal(&jws).unwrap());
+    check(&jws);
 }
 
 #[test]
@@ -47,6 +53,10 @@ fn errors_hold_nothing_of_their_input() {
     let error = TokenKey::parse("ascii:4821", Layout::ZeroIv).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("4821"));
     let error = Blocklist::parse("77a4821").unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("4821"));
+    let error = HmacKey::parse("whsec_4821!").unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("4821"));
+    let error = RsaPublic::parse("4821").unwrap_err();
     assert!(!format!("{error} {error:?}").contains("4821"));
     let error = UnsealKey::from_hex("4821").unwrap_err();
     assert!(!format!("{error} {error:?}").contains("4821"));
@@ -66,4 +76,9 @@ fn a_vault_may_be_shared_between_threads() {
     shared::<PinBlock>();
     shared::<TokenKey>();
     shared::<Secret>();
+    shared::<HmacKey>();
+    shared::<RsaPublic>();
+    shared::<RsaPrivate>();
+    shared::<JwsParts>();
+    shared::<JweParts>();
 }
