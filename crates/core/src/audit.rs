@@ -3,7 +3,10 @@
 use kunji_vault::sha256;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Caller, CredentialId, CredentialKind, IdError, TxnId};
+use crate::ids::{
+    Caller, CaptureId, CredentialId, CredentialKind, IdError, MerchantCustomerId, MerchantId,
+    ProfileId, TxnId, UpiNumber, Vpa,
+};
 use crate::time::Millis;
 
 /// What a chain of events is about.
@@ -15,6 +18,14 @@ pub enum Subject {
     Stranger(Caller),
     /// The service itself: starts, key use, resets.
     Service,
+    /// One customer of a merchant.
+    Customer(ProfileId),
+    /// One UPI number.
+    Number(UpiNumber),
+    /// One VPA, in its folded spelling.
+    Address(Vpa),
+    /// One capture of secrets.
+    Capture(CaptureId),
 }
 
 impl std::fmt::Display for Subject {
@@ -23,6 +34,10 @@ impl std::fmt::Display for Subject {
             Self::Credential(id) => write!(f, "{id}"),
             Self::Stranger(caller) => write!(f, "stranger/{caller}"),
             Self::Service => f.write_str("service"),
+            Self::Customer(id) => write!(f, "customer/{id}"),
+            Self::Number(number) => write!(f, "number/{number}"),
+            Self::Address(vpa) => write!(f, "vpa/{vpa}"),
+            Self::Capture(id) => write!(f, "capture/{id}"),
         }
     }
 }
@@ -37,6 +52,15 @@ impl Subject {
             None if text == "service" => Ok(Self::Service),
             None => Err(IdError),
             Some(("stranger", caller)) => Ok(Self::Stranger(Caller::parse(caller)?)),
+            Some(("customer", id)) => {
+                let (merchant, customer) = id.split_once('/').ok_or(IdError)?;
+                let merchant = MerchantId::parse(merchant)?;
+                let customer = MerchantCustomerId::parse(customer)?;
+                Ok(Self::Customer(ProfileId { merchant, customer }))
+            }
+            Some(("number", number)) => Ok(Self::Number(UpiNumber::parse(number)?)),
+            Some(("vpa", vpa)) => Ok(Self::Address(Vpa::parse(vpa)?)),
+            Some(("capture", id)) => Ok(Self::Capture(CaptureId::parse(id)?)),
             Some((kind, name)) => {
                 let kind = CredentialKind::parse(kind)?;
                 Ok(Self::Credential(CredentialId::parse(kind, name)?))
@@ -72,6 +96,30 @@ pub enum Action {
     Unblock,
     /// An operator cleared the try counter.
     ClearTries,
+    /// A decision was given up before it was made.
+    Abandon,
+    /// A customer's app started, or was let in.
+    Session,
+    /// A device was to be bound.
+    Bind,
+    /// A VPA was to be linked to accounts.
+    Link,
+    /// An account was to become primary.
+    MapPrimary,
+    /// A VPA, an account or all of a customer was to be removed.
+    Unlink,
+    /// A number or a VPA was to be taken for a customer, or given back.
+    Claim,
+    /// A UPI number was to be registered or ported.
+    Register,
+    /// A UPI number was to be changed.
+    UpdateNumber,
+    /// A UPI number was looked up.
+    LookUp,
+    /// A capture of secrets was opened, or came to its end.
+    Capture,
+    /// A message to a merchant was delivered or given up.
+    Deliver,
 }
 
 impl Action {
@@ -91,6 +139,18 @@ impl Action {
             Self::Block => "block",
             Self::Unblock => "unblock",
             Self::ClearTries => "clear_tries",
+            Self::Abandon => "abandon",
+            Self::Session => "session",
+            Self::Bind => "bind",
+            Self::Link => "link",
+            Self::MapPrimary => "map_primary",
+            Self::Unlink => "unlink",
+            Self::Claim => "claim",
+            Self::Register => "register",
+            Self::UpdateNumber => "update_number",
+            Self::LookUp => "look_up",
+            Self::Capture => "capture",
+            Self::Deliver => "deliver",
         }
     }
 }

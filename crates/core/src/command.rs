@@ -98,8 +98,8 @@ pub enum Command {
     Change {
         /// The account's customer, as the caller believes.
         customer: CustomerId,
-        /// A VPA of the account, as the caller believes.
-        vpa: Vpa,
+        /// A VPA of the account, where the caller names one.
+        vpa: Option<Vpa>,
         /// The old PIN.
         current: PinBlock,
         /// The new PIN.
@@ -111,10 +111,9 @@ pub enum Command {
     RequestOtp {
         /// The account's customer, as the caller believes.
         customer: CustomerId,
-        /// The debit card's last six digits.
-        last_six: CardTail,
-        /// The debit card's last good month.
-        expiry: Expiry,
+        /// The debit card's last six digits and last good month, where the caller must prove it
+        /// before a message is sent.
+        card: Option<(CardTail, Expiry)>,
     },
     /// Set or reset an MPIN by debit card and OTP.
     Set {
@@ -176,6 +175,11 @@ pub enum Command {
         /// Why, for the audit.
         reason: String,
     },
+    /// Use the request id up, so that nothing can be decided under it any more.
+    Abandon {
+        /// Why, for the audit.
+        reason: &'static str,
+    },
 }
 
 impl Command {
@@ -194,6 +198,7 @@ impl Command {
             Self::Block { .. } => Action::Block,
             Self::Unblock { .. } => Action::Unblock,
             Self::ClearTries { .. } => Action::ClearTries,
+            Self::Abandon { .. } => Action::Abandon,
         }
     }
 
@@ -225,7 +230,8 @@ impl Command {
             | Self::Inquire { .. }
             | Self::Block { .. }
             | Self::Unblock { .. }
-            | Self::ClearTries { .. } => Secrets::none(Transit::SealedOnly),
+            | Self::ClearTries { .. }
+            | Self::Abandon { .. } => Secrets::none(Transit::SealedOnly),
         }
     }
 
@@ -236,14 +242,16 @@ impl Command {
             Self::Verify { pin, .. } => print.block(pin),
             Self::Change { customer, vpa, current, new, .. } => {
                 print.text(customer.as_str());
-                print.text(vpa.as_str());
+                print.text(vpa.as_ref().map_or("", Vpa::as_str));
                 print.block(current);
                 print.block(new);
             }
-            Self::RequestOtp { customer, last_six, expiry } => {
+            Self::RequestOtp { customer, card } => {
                 print.text(customer.as_str());
-                print.text(last_six.as_str());
-                print.text(&expiry.short());
+                if let Some((last_six, expiry)) = card {
+                    print.text(last_six.as_str());
+                    print.text(&expiry.short());
+                }
             }
             Self::Set { customer, last_six, expiry, otp, atm_pin, new, .. } => {
                 print.text(customer.as_str());
@@ -270,6 +278,7 @@ impl Command {
                 print.text(kind.as_str());
             }
             Self::ClearTries { reason } => print.text(reason),
+            Self::Abandon { reason } => print.text(reason),
         }
     }
 }

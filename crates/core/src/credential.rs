@@ -65,6 +65,10 @@ pub struct Holder {
 
 /// What a PIN opens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an account is the common case, and would pay for the box at every load"
+)]
 pub enum Facts {
     /// A bank account.
     Account(Account),
@@ -79,10 +83,27 @@ pub struct Account {
     pub ifsc: String,
     /// Account number with its last digits visible.
     pub masked: String,
+    /// How the account is known across banks.
+    pub bank: BankFacts,
     /// VPAs that draw on it.
     pub vpas: Vec<Vpa>,
     /// The debit card that proves the customer.
     pub debit_card: Option<DebitCard>,
+}
+
+/// What payment service providers are told of an account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct BankFacts {
+    /// The bank's issuer identification number.
+    pub iin: String,
+    /// The account's id across banks.
+    pub unique_id: String,
+    /// The branch's name.
+    pub branch: String,
+    /// What kind of account it is: `SAVINGS`, `CURRENT`.
+    pub kind: String,
+    /// The balance in rupees, with two decimals.
+    pub balance: String,
 }
 
 /// The PIN that is kept, and the tries against it.
@@ -184,6 +205,8 @@ pub enum Outcome {
     CardUnblocked,
     /// The try counter is at zero.
     TriesCleared,
+    /// The request id is used up.
+    Abandoned,
 }
 
 impl Outcome {
@@ -201,6 +224,7 @@ impl Outcome {
             Self::CardBlocked => "card_blocked",
             Self::CardUnblocked => "card_unblocked",
             Self::TriesCleared => "tries_cleared",
+            Self::Abandoned => "abandoned",
         }
     }
 }
@@ -314,6 +338,10 @@ impl Credential {
     #[must_use]
     pub fn index_keys(&self) -> Vec<IndexKey> {
         let customer = IndexKey::Customer(self.holder.customer.clone());
+        let mobile = match &self.facts {
+            Facts::Account(_) => Some(IndexKey::Mobile(self.holder.mobile.clone())),
+            Facts::Card(_) => None,
+        };
         let face = match (&self.facts, self.holder.birth) {
             (Facts::Card(card), Some(birth)) => Some(IndexKey::CardFace {
                 client: card.client.clone(),
@@ -323,7 +351,7 @@ impl Credential {
             }),
             (Facts::Card(_), None) | (Facts::Account(_), _) => None,
         };
-        std::iter::once(customer).chain(face).collect()
+        std::iter::once(customer).chain(mobile).chain(face).collect()
     }
 
     /// Whether a card program may see it: its own cards only.
@@ -341,13 +369,15 @@ impl Credential {
     pub fn plan<'a>(&'a self, command: &Command, rules: &Rules, stamp: &Stamp) -> Plan<'a> {
         match command {
             Command::Verify { .. } => self.plan_verify(stamp),
-            Command::Change { customer, vpa, .. } => self.plan_change(customer, vpa, rules, stamp),
-            Command::RequestOtp { customer, last_six, expiry } => {
-                let claim = CardClaim { customer, last_six, expiry: *expiry };
-                self.plan_otp(claim, rules, stamp)
+            Command::Change { customer, vpa, .. } => {
+                self.plan_change(customer, vpa.as_ref(), rules, stamp)
+            }
+            Command::RequestOtp { customer, card } => {
+                let card = card.as_ref().map(|(last_six, expiry)| (last_six, *expiry));
+                self.plan_otp(CardClaim { customer, card }, rules, stamp)
             }
             Command::Set { customer, last_six, expiry, atm_pin, .. } => {
-                let claim = CardClaim { customer, last_six, expiry: *expiry };
+                let claim = CardClaim { customer, card: Some((last_six, *expiry)) };
                 self.plan_set(claim, atm_pin.as_ref(), rules, stamp)
             }
             Command::Reset { last_four, customer, holder, .. } => {
@@ -363,6 +393,11 @@ impl Credential {
                 self.unblock(last_four, customer, stamp).into()
             }
             Command::ClearTries { reason } => self.operator_clears(reason).into(),
+            Command::Abandon { reason } => Decision {
+                detail: Some((*reason).to_owned()),
+                ..Decision::done(Outcome::Abandoned, None)
+            }
+            .into(),
         }
     }
 
@@ -388,7 +423,8 @@ impl Credential {
             | Command::Inquire { .. }
             | Command::Block { .. }
             | Command::Unblock { .. }
-            | Command::ClearTries { .. } => Decision::refused(Refusal::UnreadableBlock),
+            | Command::ClearTries { .. }
+            | Command::Abandon { .. } => Decision::refused(Refusal::UnreadableBlock),
         }
     }
 }

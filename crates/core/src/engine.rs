@@ -5,6 +5,8 @@
 
 mod journal;
 mod opening;
+mod psp;
+mod turn;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +15,9 @@ use kunji_vault::{BlockMark, Fingerprint, Unreadable, Vault, VaultFault};
 
 use self::journal::Entry;
 use self::opening::Opened;
+pub use self::psp::Claimed;
+pub use self::turn::{By, Ticket, Turned};
+use crate::aggregate::Kept;
 use crate::audit::{Action, EventError, Subject};
 use crate::command::{Command, Request, Target};
 use crate::credential::{Credential, Decision, Outcome, Plan};
@@ -158,6 +163,19 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     /// # Errors
     /// `Fault::Busy` when it is there already, else what broke.
     pub async fn plant(&self, credential: Credential, caller: Caller) -> Result<(), Fault> {
+        self.plant_at(Subject::Credential(credential.id.clone()), credential, caller).await
+    }
+
+    /// Puts anything that a record can keep into an empty place: for seeds.
+    ///
+    /// # Errors
+    /// `Fault::Busy` when something is there already, else what broke.
+    pub async fn plant_at(
+        &self,
+        subject: Subject,
+        kept: impl Kept,
+        caller: Caller,
+    ) -> Result<(), Fault> {
         let entry = Entry {
             at: self.clock.stamp().now,
             caller,
@@ -166,9 +184,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             verdict: "seeded",
             detail: None,
         };
-        let subject = Subject::Credential(credential.id.clone());
-        self.settle(journal::commit(subject, Record::default(), Some(credential), entry, vec![])?)
-            .await
+        self.settle(journal::commit(subject, Record::default(), Some(kept.keep()), entry)?).await
     }
 
     /// Leaves an event of the service itself, as a start with the names of its keys.
@@ -181,7 +197,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         let at = self.clock.stamp().now;
         let detail = Some(detail);
         let entry = Entry { at, caller, txn: None, action, verdict: "done", detail };
-        self.settle(journal::commit(Subject::Service, record, None, entry, vec![])?).await
+        self.settle(journal::commit(Subject::Service, record, None, entry)?).await
     }
 
     async fn settle(&self, commit: Commit) -> Result<(), Fault> {
@@ -223,7 +239,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 true => Ruling::Repeated(receipt.reply),
                 false => Ruling::Duplicate,
             };
-            return match loaded.record.credential.as_ref().filter(visible) {
+            return match loaded.record.credential().filter(visible) {
                 Some(_) => Ok(Some(Round { subject, record: loaded.record, ruling })),
                 None => Ok(Some(self.stranger(asked, ruling).await?)),
             };
@@ -241,7 +257,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             let ruling = Ruling::Fresh(decision);
             return Ok(vacant.then_some(Round { subject, record: loaded.record, ruling }));
         }
-        let Some(credential) = loaded.record.credential.as_ref().filter(visible) else {
+        let Some(credential) = loaded.record.credential().filter(visible) else {
             let refused = Box::new(Decision::refused(Refusal::UnknownCredential));
             return Ok(Some(self.stranger(asked, Ruling::Fresh(refused)).await?));
         };
@@ -309,24 +325,26 @@ impl Asked {
         match ruling {
             Ruling::Repeated(reply) => {
                 let entry = entry("replayed", None);
-                Ok((journal::commit(subject, record, None, entry, vec![])?, reply))
+                Ok((journal::commit(subject, record, None, entry)?, reply))
             }
             Ruling::Duplicate => {
                 let reply = voice.say(Verdict { outcome: Err(duplicate), credential: None, stamp });
                 let entry = entry(duplicate.as_str(), None);
-                Ok((journal::commit(subject, record, None, entry, vec![])?, reply))
+                Ok((journal::commit(subject, record, None, entry)?, reply))
             }
             Ruling::Fresh(decision) => {
                 let Decision { verdict, next, detail, messages } = *decision;
-                let credential = next.as_ref().or(record.credential.as_ref());
+                let credential = next.as_ref().or(record.credential());
                 let reply = voice.say(Verdict { outcome: verdict, credential, stamp });
                 let about = credential.map(|credential| credential.id.clone());
                 let entry = entry(verdict.map_or_else(Refusal::as_str, Outcome::as_str), detail);
-                let commit = journal::commit(subject, record, next, entry, messages)?;
+                let commit = journal::commit(subject, record, next.map(Kept::keep), entry)?;
+                let verdict = verdict.map_or_else(Refusal::as_str, Outcome::as_str).to_owned();
                 let receipt = Receipt {
                     fingerprint: self.fingerprint,
                     reply: reply.clone(),
                     at: stamp.now,
+                    verdict,
                     credential: about,
                 };
                 let spent = match self.spent {
@@ -334,7 +352,7 @@ impl Asked {
                     false => self.marks.clone(),
                 };
                 let receipt = Some((self.key.clone(), receipt));
-                Ok((Commit { receipt, spent, ..commit }, reply))
+                Ok((Commit { receipt, spent, messages, ..commit }, reply))
             }
         }
     }

@@ -4,7 +4,7 @@ use kunji_vault::BirthDate;
 use serde::{Deserialize, Serialize};
 
 use crate::card::Expiry;
-use crate::ids::{CardTail, CustomerId};
+use crate::ids::{CardTail, CustomerId, Mobile};
 
 /// By what else a credential can be found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,4 +22,6 @@ pub enum IndexKey {
         /// The holder's birthday.
         birth: BirthDate,
     },
+    /// All bank accounts registered with a mobile number.
+    Mobile(Mobile),
 }

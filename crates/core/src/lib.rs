@@ -3,13 +3,18 @@
 //! Pure rules over credentials, the audit chain, the engine loop and the store port. No HTTP, no
 //! JSON, no clock and no randomness live here: time, entropy and policy are arguments.
 
+pub mod aggregate;
 pub mod audit;
+pub mod capture;
 pub mod card;
 pub mod command;
 pub mod credential;
+pub mod customer;
 pub mod engine;
+pub mod errand;
 pub mod ids;
 pub mod index;
+pub mod mapper;
 pub mod outbox;
 pub mod receipt;
 pub mod refusal;

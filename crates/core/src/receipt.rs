@@ -37,6 +37,8 @@ pub struct Receipt {
     pub reply: Reply,
     /// When it was given.
     pub at: Millis,
+    /// What was decided, as the audit says it.
+    pub verdict: String,
     /// What it was about.
     pub credential: Option<CredentialId>,
 }

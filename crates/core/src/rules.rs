@@ -1,9 +1,11 @@
 //! The numbers that the rules depend on: one value, given to every decision.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kunji_vault::{BirthDate, Blocklist, PinLength, Policy};
 
+use crate::ids::ChannelId;
 use crate::time::{DAY_MS, MINUTE_MS};
 
 /// Wrong PINs, OTPs or ATM PINs that anybody may ever be told about in a window.
@@ -12,7 +14,7 @@ pub const TRIES_MAX: u8 = 3;
 /// How many of the newest PINs may not come back, the current one included.
 pub const HISTORY_LEN: usize = 3;
 
-/// Settings of the rules; the defaults are those of the contract page `pin-rules.md`.
+/// Settings of the rules; the defaults are those of the contract pages.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Consecutive wrong PINs before the block, 1 to [`TRIES_MAX`].
@@ -33,6 +35,18 @@ pub struct Rules {
     pub registration_ms: i64,
     /// How long a verified cardholder stays verified.
     pub holder_verified_ms: i64,
+    /// How long an app's session lasts.
+    pub session_ms: i64,
+    /// How long a customer has to enter secrets.
+    pub capture_ms: i64,
+    /// Failed bindings of a device before they are refused for a day.
+    pub bind_tries_max: u8,
+    /// Numbers that one customer may hold beside the own mobile number.
+    pub numbers_max: usize,
+    /// How long a deleted number is kept from other customers.
+    pub cooling_ms: i64,
+    /// The channels that hear of changes of numbers; `None`: all of them.
+    pub told: Option<Arc<BTreeSet<ChannelId>>>,
 }
 
 impl Default for Rules {
@@ -47,11 +61,23 @@ impl Default for Rules {
             registration_tries_max: 5,
             registration_ms: DAY_MS,
             holder_verified_ms: 10 * MINUTE_MS,
+            session_ms: 15 * MINUTE_MS,
+            capture_ms: 5 * MINUTE_MS,
+            bind_tries_max: 3,
+            numbers_max: 2,
+            cooling_ms: 180 * DAY_MS,
+            told: None,
         }
     }
 }
 
 impl Rules {
+    /// Whether a channel hears of changes.
+    #[must_use]
+    pub fn tells(&self, channel: &ChannelId) -> bool {
+        self.told.as_ref().is_none_or(|told| told.contains(channel))
+    }
+
     /// The PIN policy for one holder.
     #[must_use]
     pub fn policy(&self, length: PinLength, birth: Option<BirthDate>) -> Policy {

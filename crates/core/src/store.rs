@@ -10,8 +10,10 @@ use std::future::Future;
 use kunji_vault::BlockMark;
 use serde::{Deserialize, Serialize};
 
+use crate::aggregate::{Kept as _, State};
 use crate::audit::{Head, Subject};
 use crate::credential::Credential;
+use crate::errand::{Errand, ErrandKey, Lane};
 use crate::ids::{CredentialId, Mobile};
 use crate::index::IndexKey;
 use crate::outbox::Message;
@@ -21,14 +23,24 @@ use crate::receipt::{Receipt, ReceiptKey};
 pub const INDEX_LEN_MAX: usize = 64;
 /// Most messages that one outbox look answers.
 pub const OUTBOX_LEN_MAX: usize = 100;
+/// Most errands that one look answers.
+pub const ERRANDS_LEN_MAX: usize = 256;
 
 /// What is kept for one subject.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Record {
     /// The end of the subject's audit chain; its `seq` is the record's version.
     pub head: Head,
+    /// What is kept of the subject beside its chain.
+    pub state: State,
+}
+
+impl Record {
     /// The credential, when the subject is one.
-    pub credential: Option<Credential>,
+    #[must_use]
+    pub fn credential(&self) -> Option<&Credential> {
+        Credential::of(&self.state)
+    }
 }
 
 /// What one request must know before it can be decided.
@@ -72,6 +84,10 @@ pub struct Commit {
     pub messages: Vec<Message>,
     /// Under what else the credential can be found.
     pub index: Vec<IndexKey>,
+    /// What must be done later.
+    pub errands: Vec<Errand>,
+    /// What need not be done any more.
+    pub settled: Vec<ErrandKey>,
 }
 
 /// How a commit ended.
@@ -140,6 +156,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `StoreFault` when the store cannot be read.
     fn outbox(&self, to: &Mobile) -> impl Future<Output = Result<Vec<Message>, StoreFault>> + Send;
+
+    /// Reads the errands of a lane that are due first; at most [`ERRANDS_LEN_MAX`].
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    fn errands(&self, lane: &Lane) -> impl Future<Output = Result<Vec<Errand>, StoreFault>> + Send;
 }
 
 /// Walks a whole store, for checks and exports.
@@ -162,6 +184,12 @@ pub trait Survey {
         subject: &Subject,
         look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
     ) -> Result<(), StoreFault>;
+
+    /// Reads the first event of a subject as it was encoded.
+    ///
+    /// # Errors
+    /// `StoreFault` when the row cannot be read.
+    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault>;
 
     /// Counts the events that are kept, of all subjects.
     ///

@@ -120,7 +120,7 @@ impl<H: Home> EngineStage<H> {
     /// When the store cannot be read.
     #[must_use]
     pub fn credential(&self, who: &str) -> Option<Credential> {
-        self.record(who).credential
+        self.record(who).credential().cloned()
     }
 
     /// The newest OTPs that went to a credential's holder, newest first.
@@ -223,9 +223,9 @@ impl<H: Home> EngineStage<H> {
     /// Sends the request before once more: the same bytes come back, nothing else moves.
     fn repeat(&mut self) -> Played {
         let sent = self.last.take().expect("a request before");
-        let before = self.record(&sent.who).credential.map(|kept| rows(&kept));
+        let before = self.record(&sent.who).credential().map(rows);
         let reply = self.run((sent.make)());
-        let after = self.record(&sent.who).credential.map(|kept| rows(&kept));
+        let after = self.record(&sent.who).credential().map(rows);
         assert_eq!(reply, sent.reply, "a repeated request has the same reply");
         assert_eq!(before, after, "a repeated request changes nothing");
         self.last = Some(sent);

@@ -2,7 +2,9 @@
 
 use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, DebitCard, Expiry, Standing};
-use kunji_core::credential::{Account, Credential, Facts, Holder, PinRecord, Registration};
+use kunji_core::credential::{
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+};
 use kunji_core::ids::{CardTail, CredentialId, CredentialKind, CustomerId, Mobile, Slot, Vpa};
 use kunji_vault::{BirthDate, Opening, PinBlock, PinLength, PinUse, Transit, Vault, Verifier};
 
@@ -40,6 +42,7 @@ pub fn account(vault: &Vault, sketch: &AccountSketch, mobile: &str) -> Credentia
     let account = Account {
         ifsc: "AXIS0000001".to_owned(),
         masked: "*****6789".to_owned(),
+        bank: BankFacts::default(),
         vpas: vec![Vpa::parse(&format!("{}@kunji", sketch.alias)).expect("a VPA")],
         debit_card: Some(debit_card),
     };
@@ -212,6 +215,7 @@ fn seed_account(vault: &Vault, seed: &SeedAccount) -> Credential {
         },
         facts: Facts::Account(Account {
             ifsc: "AXIS0000001".to_owned(),
+            bank: BankFacts::default(),
             masked: seed.masked.to_owned(),
             vpas,
             debit_card: Some(debit_card),

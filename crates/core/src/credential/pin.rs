@@ -24,12 +24,12 @@ impl Credential {
     pub(super) fn plan_change(
         &self,
         customer: &CustomerId,
-        vpa: &Vpa,
+        vpa: Option<&Vpa>,
         rules: &Rules,
         stamp: &Stamp,
     ) -> Plan<'_> {
         let carries_vpa = match &self.facts {
-            Facts::Account(account) => account.vpas.contains(vpa),
+            Facts::Account(account) => vpa.is_none_or(|vpa| account.vpas.contains(vpa)),
             Facts::Card(_) => false,
         };
         if self.holder.customer != *customer || !carries_vpa {
@@ -132,7 +132,7 @@ mod tests {
     fn change(customer_name: &str, vpa: &str) -> Command {
         Command::Change {
             customer: customer(customer_name),
-            vpa: Vpa::parse(vpa).unwrap(),
+            vpa: Some(Vpa::parse(vpa).unwrap()),
             current: block(),
             new: block(),
             transit: Transit::ClearAllowed,

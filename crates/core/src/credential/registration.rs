@@ -22,15 +22,19 @@ const OTP_WORDING: &str =
 #[derive(Clone, Copy)]
 pub(super) struct CardClaim<'a> {
     pub(super) customer: &'a CustomerId,
-    pub(super) last_six: &'a CardTail,
-    pub(super) expiry: Expiry,
+    /// Its last six digits and last good month; `None` where they are checked later.
+    pub(super) card: Option<(&'a CardTail, Expiry)>,
 }
 
 impl Credential {
     pub(super) fn plan_otp(&self, claim: CardClaim<'_>, rules: &Rules, stamp: &Stamp) -> Plan<'_> {
-        match self.proven_card(claim, rules, stamp) {
+        let proven = match claim.card {
+            Some(_) => self.proven_card(claim, rules, stamp).map(|_| ()),
+            None => self.registrable(claim.customer, rules, stamp),
+        };
+        match proven {
             Err(refusal) => self.failed(refusal, rules, stamp).into(),
-            Ok(_) => Plan::Ask(Question { issue_otp: Some(OTP_WORDING), ..Question::default() }),
+            Ok(()) => Plan::Ask(Question { issue_otp: Some(OTP_WORDING), ..Question::default() }),
         }
     }
 
@@ -108,6 +112,22 @@ impl Credential {
         }
     }
 
+    /// RN, XH: whether this customer may set a PIN at all now.
+    fn registrable(
+        &self,
+        customer: &CustomerId,
+        rules: &Rules,
+        stamp: &Stamp,
+    ) -> Result<(), Refusal> {
+        if let Some(until) = self.registration.blocked_until(rules, stamp.now) {
+            return Err(Refusal::RegistrationBlocked { until });
+        }
+        match self.holder.customer == *customer {
+            true => Ok(()),
+            false => Err(Refusal::OwnerMismatch),
+        }
+    }
+
     /// RN, XH, XN, XL, XR, AJ: everything before the secrets.
     fn proven_card(
         &self,
@@ -115,18 +135,13 @@ impl Credential {
         rules: &Rules,
         stamp: &Stamp,
     ) -> Result<&DebitCard, Refusal> {
-        if let Some(until) = self.registration.blocked_until(rules, stamp.now) {
-            return Err(Refusal::RegistrationBlocked { until });
-        }
-        if self.holder.customer != *claim.customer {
-            return Err(Refusal::OwnerMismatch);
-        }
+        self.registrable(claim.customer, rules, stamp)?;
         let card = match &self.facts {
             Facts::Account(account) => account.debit_card.as_ref(),
             Facts::Card(_) => None,
         };
         let card = card
-            .filter(|card| card.last_six == *claim.last_six && card.expiry == claim.expiry)
+            .filter(|card| claim.card.is_some_and(|claim| claim == (&card.last_six, card.expiry)))
             .ok_or(Refusal::NoSuchDebitCard)?;
         if card.expiry.is_past(stamp.now) {
             return Err(Refusal::DebitCardExpired);
@@ -248,8 +263,7 @@ mod tests {
     fn request_otp(customer_name: &str) -> Command {
         Command::RequestOtp {
             customer: customer(customer_name),
-            last_six: tail("123456"),
-            expiry: month("1235"),
+            card: Some((tail("123456"), month("1235"))),
         }
     }
 

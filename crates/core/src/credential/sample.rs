@@ -5,7 +5,8 @@ use kunji_vault::{
 };
 
 use super::{
-    Account, Answer, Card, Credential, Facts, Holder, OpenOtp, PinRecord, Plan, Registration,
+    Account, Answer, BankFacts, Card, Credential, Facts, Holder, OpenOtp, PinRecord, Plan,
+    Registration,
 };
 use crate::card::{DebitCard, Expiry, Standing};
 use crate::command::Command;
@@ -62,6 +63,7 @@ pub(super) fn account() -> Credential {
     let account = Account {
         ifsc: "AXIS0000001".to_owned(),
         masked: "*****6789".to_owned(),
+        bank: BankFacts::default(),
         vpas: vec![Vpa::parse("one@kunji").unwrap(), Vpa::parse("two@kunji").unwrap()],
         debit_card: Some(debit_card),
     };

@@ -1,9 +1,9 @@
 //! What one request leaves behind: the record, the event that led to it, and the rest.
 
+use crate::aggregate::{Kept as _, State};
 use crate::audit::{Action, Event, EventError, Subject};
 use crate::credential::Credential;
 use crate::ids::{Caller, TxnId};
-use crate::outbox::Message;
 use crate::store::{Commit, Record};
 use crate::time::Millis;
 
@@ -17,13 +17,12 @@ pub(super) struct Entry {
     pub(super) detail: Option<String>,
 }
 
-/// Appends the entry to the subject's chain and puts the changed credential in place.
+/// Appends the entry to the subject's chain and puts the changed state in place.
 pub(super) fn commit(
     subject: Subject,
     before: Record,
-    next: Option<Credential>,
+    next: Option<State>,
     entry: Entry,
-    messages: Vec<Message>,
 ) -> Result<Commit, EventError> {
     let expected = before.head.seq;
     let event = Event {
@@ -38,18 +37,21 @@ pub(super) fn commit(
     };
     let encoded = event.encode()?;
     let head = before.head.after(&encoded);
-    let index = match (&before.credential, &next) {
+    let created = next.as_ref().and_then(Credential::of);
+    let index = match (before.credential(), created) {
         (None, Some(created)) => created.index_keys(),
         (None, None) | (Some(_), _) => Vec::new(),
     };
     Ok(Commit {
         subject,
         expected,
-        record: Record { head, credential: next.or(before.credential) },
+        record: Record { head, state: next.unwrap_or(before.state) },
         encoded,
         receipt: None,
         spent: Vec::new(),
-        messages,
+        messages: Vec::new(),
         index,
+        errands: Vec::new(),
+        settled: Vec::new(),
     })
 }

@@ -20,8 +20,7 @@ impl<H: Home> EngineStage<H> {
                 let (last_six, expiry) = (last_six(*claim), self.debit_expiry(who));
                 Box::new(move || Command::RequestOtp {
                     customer: customer.clone(),
-                    last_six: last_six.clone(),
-                    expiry,
+                    card: Some((last_six.clone(), expiry)),
                 })
             }
             Act::Set { who, to, otp, atm_pin, claim } => {
@@ -84,7 +83,7 @@ impl<H: Home> EngineStage<H> {
         let new = self.wire(to, PinUse::NewMpin, txn);
         Box::new(move || Command::Change {
             customer: customer.clone(),
-            vpa: vpa.clone(),
+            vpa: Some(vpa.clone()),
             current: PinBlock::absorb(current.clone()),
             new: PinBlock::absorb(new.clone()),
             transit,
