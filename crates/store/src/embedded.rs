@@ -19,13 +19,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use kunji_core::audit::Subject;
+use kunji_core::errand::{Errand, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store, StoreFault,
-    Survey,
+    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
+    StoreFault, Survey,
 };
 
 use self::entry::Entry;
@@ -33,8 +34,13 @@ use self::pending::Pending;
 use self::writer::Writer;
 use crate::rows;
 
-/// The format that this build writes; a store of a newer one is refused.
-const FORMAT: u32 = 1;
+/// The format that this build reads and writes; a store of another one is refused.
+///
+/// | format | what is different |
+/// |---|---|
+/// | 1 | credentials only; nothing of accounts across banks |
+/// | 2 | customers, numbers, addresses, captures, errands |
+const FORMAT: u32 = 2;
 /// Smallest journal that the engine accepts, and the one we ask for: fast to reopen.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
@@ -71,9 +77,9 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("the store {0} is in use by another process")]
     InUse(PathBuf),
-    /// A newer build wrote it.
-    #[error("the store {path} has format {found}; this build reads up to {FORMAT}")]
-    Newer {
+    /// Another build wrote it.
+    #[error("the store {path} has format {found}; this build reads {FORMAT}")]
+    OtherFormat {
         /// Where it lies.
         path: PathBuf,
         /// What it says of itself.
@@ -190,8 +196,8 @@ impl Spaces {
             }
             None => return Err(OpenError::Unmarked(path.to_owned())),
             Some(bytes) => match <[u8; 4]>::try_from(&bytes[..]).map(u32::from_be_bytes) {
-                Ok(found) if found > FORMAT => {
-                    return Err(OpenError::Newer { path: path.to_owned(), found });
+                Ok(found) if found != FORMAT => {
+                    return Err(OpenError::OtherFormat { path: path.to_owned(), found });
                 }
                 Ok(_) => {}
                 Err(_) => return Err(OpenError::Unmarked(path.to_owned())),
@@ -284,6 +290,13 @@ impl Store for Embedded {
             .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading a message"))?))
             .collect()
     }
+
+    async fn errands(&self, lane: &Lane) -> Result<Vec<Errand>, StoreFault> {
+        let first = self.spaces.rows.prefix(rows::errand_prefix(lane)).take(ERRANDS_LEN_MAX);
+        first
+            .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an errand"))?))
+            .collect()
+    }
 }
 
 impl Survey for Embedded {
@@ -308,6 +321,12 @@ impl Survey for Embedded {
             look(&row.value().map_err(StoreFault::of("reading an event"))?)?;
         }
         Ok(())
+    }
+
+    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
+        let first = self.spaces.rows.prefix(rows::event_prefix(subject)).next();
+        let read = StoreFault::of("reading the first event");
+        first.map(|row| row.value().map(|bytes| bytes.to_vec())).transpose().map_err(read)
     }
 
     fn count_events(&self) -> Result<u64, StoreFault> {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 
 use kunji_core::audit::Subject;
+use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store, StoreFault,
-    Survey,
+    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
+    StoreFault, Survey,
 };
 use kunji_vault::BlockMark;
 
@@ -31,6 +32,7 @@ struct Held {
     spent: HashSet<BlockMark>,
     messages: Vec<Message>,
     index: HashMap<Vec<u8>, Vec<CredentialId>>,
+    errands: BTreeMap<ErrandKey, Errand>,
 }
 
 impl Memory {
@@ -60,7 +62,7 @@ impl Store for Memory {
         {
             return Ok(Committed::Conflict);
         }
-        if let Some(credential) = &commit.record.credential {
+        if let Some(credential) = commit.record.credential() {
             for key in &commit.index {
                 let key = rows::index_prefix(key)?;
                 held.index.entry(key).or_default().push(credential.id.clone());
@@ -71,6 +73,8 @@ impl Store for Memory {
         held.receipts.extend(commit.receipt);
         held.spent.extend(commit.spent);
         held.messages.extend(commit.messages);
+        held.errands.extend(commit.errands.into_iter().map(|one| (one.key.clone(), one)));
+        commit.settled.iter().for_each(|key| drop(held.errands.remove(key)));
         Ok(Committed::Done)
     }
 
@@ -90,6 +94,12 @@ impl Store for Memory {
         sent.sort_by_key(|message| Reverse((message.at, message.serial)));
         Ok(sent.into_iter().take(OUTBOX_LEN_MAX).cloned().collect())
     }
+
+    async fn errands(&self, lane: &Lane) -> Result<Vec<Errand>, StoreFault> {
+        let held = self.held()?;
+        let lane = held.errands.values().filter(|errand| errand.key.lane == *lane);
+        Ok(lane.take(ERRANDS_LEN_MAX).cloned().collect())
+    }
 }
 
 impl Survey for Memory {
@@ -108,6 +118,10 @@ impl Survey for Memory {
     ) -> Result<(), StoreFault> {
         let events = self.held()?.events.get(subject).cloned().unwrap_or_default();
         events.iter().try_for_each(|bytes| look(bytes))
+    }
+
+    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
+        Ok(self.held()?.events.get(subject).and_then(|events| events.first()).cloned())
     }
 
     fn count_events(&self) -> Result<u64, StoreFault> {

@@ -10,8 +10,10 @@
 //! | `s` | block mark (16 bytes) | nothing |
 //! | `m` | mobile, 0, newest-first instant and serial | the message |
 //! | `i` | index key, 0, credential | the credential's id |
+//! | `q` | lane, 0, due instant, serial, place | the errand |
 
 use kunji_core::audit::Subject;
+use kunji_core::errand::{ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
@@ -68,6 +70,7 @@ const RECEIPTS: &[u8] = b"c";
 const SPENT: &[u8] = b"s";
 const MESSAGES: &[u8] = b"m";
 const INDEX: &[u8] = b"i";
+const ERRANDS: &[u8] = b"q";
 const END: &[u8] = &[0];
 
 pub(crate) fn record_key(subject: &Subject) -> Vec<u8> {
@@ -115,6 +118,16 @@ pub(crate) fn index_key(key: &IndexKey, id: &CredentialId) -> Result<Vec<u8>, St
     Ok([index_prefix(key)?.as_slice(), id.to_string().as_bytes()].concat())
 }
 
+pub(crate) fn errand_prefix(lane: &Lane) -> Vec<u8> {
+    [ERRANDS, lane.to_string().as_bytes(), END].concat()
+}
+
+/// Those due first come first.
+pub(crate) fn errand_key(key: &ErrandKey) -> Vec<u8> {
+    let due = key.due.0.max(0).to_be_bytes();
+    [&errand_prefix(&key.lane), &due[..], &key.serial.to_be_bytes(), &[key.place]].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use kunji_core::audit::Head;
@@ -131,7 +144,7 @@ mod tests {
 
     #[test]
     fn record_with_two_versions_is_damaged() {
-        let record = Record { head: Head { seq: 7, hash: [1; 32] }, credential: None };
+        let record = Record { head: Head { seq: 7, hash: [1; 32] }, ..Record::default() };
         let mut bytes = encode_record(&record).unwrap();
         assert_eq!(decode_record(&bytes).unwrap().head.seq, 7);
         bytes[7] = 8;

@@ -19,6 +19,8 @@ pub(crate) struct Entry {
     /// The keys of used blocks, which must be new.
     pub(super) spent: Vec<Vec<u8>>,
     pub(super) rows: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The keys of rows that fall.
+    pub(super) fallen: Vec<Vec<u8>>,
 }
 
 impl Entry {
@@ -42,13 +44,17 @@ impl Entry {
         for message in &commit.messages {
             all.push((rows::message_key(message), rows::encode(message)?));
         }
-        if let Some(credential) = &commit.record.credential {
+        for errand in &commit.errands {
+            all.push((rows::errand_key(&errand.key), rows::encode(errand)?));
+        }
+        let fallen = commit.settled.iter().map(rows::errand_key).collect();
+        if let Some(credential) = commit.record.credential() {
             for key in &commit.index {
                 let id = &credential.id;
                 all.push((rows::index_key(key, id)?, rows::encode(id)?));
             }
         }
         let (expected, record) = (commit.expected, Arc::new(commit.record));
-        Ok(Self { subject, expected, record, receipt, spent, rows: all })
+        Ok(Self { subject, expected, record, receipt, spent, rows: all, fallen })
     }
 }

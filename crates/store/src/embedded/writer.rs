@@ -128,5 +128,8 @@ fn write(spaces: &Spaces, batch: &[Queued]) -> Result<(), fjall::Error> {
     for (key, row) in batch.iter().flat_map(|queued| &queued.entry.rows) {
         rows.insert(&spaces.rows, key.as_slice(), row.as_slice());
     }
+    for key in batch.iter().flat_map(|queued| &queued.entry.fallen) {
+        rows.remove(&spaces.rows, key.as_slice());
+    }
     rows.commit()
 }

@@ -1,6 +1,7 @@
 //! A sealed block is accepted once, for its own request; and what the engine does when it is
 //! overtaken.
 
+use kunji_core::aggregate::Kept as _;
 use kunji_core::audit::Subject;
 use kunji_core::command::{Command, Target};
 use kunji_core::engine::{COMMIT_TRIES_MAX, Fault};
@@ -130,8 +131,9 @@ fn overtaken_guess_is_decided_again_on_what_is_true_now() {
         }
         // Somebody's third wrong PIN is committed between our look and our commit.
         let mut record = bench.record().await;
-        let pin = &mut record.credential.as_mut().unwrap().pin;
-        pin.blocked_until = Some(bench.engine.clock.now().plus(DAY_MS));
+        let mut credential = record.credential().unwrap().clone();
+        credential.pin.blocked_until = Some(bench.engine.clock.now().plus(DAY_MS));
+        record.state = credential.keep();
         let third = next(&Subject::Credential(bench.id.clone()), &record);
         bench.engine.store.next(Ahead::Slips(Box::new(third)));
         assert_eq!(bench.verdict(bench.verify("tests", "T1", "4821")).await, "pin_blocked");

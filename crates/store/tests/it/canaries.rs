@@ -60,7 +60,7 @@ fn rows<H: Home>(stage: &EngineStage<H>) -> Vec<Vec<u8>> {
     store
         .each_record(&mut |subject, record| {
             rows.push(postcard::to_stdvec(&record).unwrap());
-            subjects.push((subject, record.credential));
+            subjects.push((subject, record.credential().cloned()));
             Ok(())
         })
         .unwrap();

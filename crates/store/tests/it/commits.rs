@@ -21,6 +21,7 @@ pub(crate) fn receipt(body: &str) -> Receipt {
         fingerprint: Fingerprint([7; 32]),
         reply: Reply { status: 200, code: "verified".to_owned(), body, nonce: [9; 16] },
         at: Millis(1),
+        verdict: "verified".to_owned(),
         credential: None,
     }
 }
@@ -41,12 +42,14 @@ pub(crate) fn next(subject: &Subject, before: &Record) -> Commit {
     Commit {
         subject: subject.clone(),
         expected: before.head.seq,
-        record: Record { head: before.head.after(&encoded), credential: before.credential.clone() },
+        record: Record { head: before.head.after(&encoded), state: before.state.clone() },
         encoded,
         receipt: None,
         spent: Vec::new(),
         messages: Vec::new(),
         index: Vec::new(),
+        errands: Vec::new(),
+        settled: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kunji_core::aggregate::Kept as _;
 use kunji_core::audit::Subject;
 use kunji_core::credential::Credential;
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, Mobile};
@@ -42,7 +43,7 @@ fn new_subject_is_empty(mut home: impl Home) {
         let marks = [BlockMark([1; 16])];
         let loaded = look(&store, &account("A1"), Some(&key("c", "t")), &marks).await;
         assert_eq!(loaded.record.head.seq, 0);
-        assert!(loaded.record.credential.is_none() && loaded.receipt.is_none() && !loaded.spent);
+        assert!(loaded.record.credential().is_none() && loaded.receipt.is_none() && !loaded.spent);
         assert!(store.receipt(&key("c", "t")).await.unwrap().is_none());
         assert_eq!(store.count_events().unwrap(), 0);
     });
@@ -153,7 +154,7 @@ fn conflict_leaves_nothing_behind(mut home: impl Home) {
         let index = other.index[0].clone();
         assert_eq!(store.commit(other).await.unwrap(), Committed::Conflict);
         let loaded = look(&store, &subject, None, &[BlockMark([2; 16])]).await;
-        assert!(loaded.record.credential.is_none() && loaded.record.head.seq == 0);
+        assert!(loaded.record.credential().is_none() && loaded.record.head.seq == 0);
         assert!(!loaded.spent);
         assert!(store.outbox(&to).await.unwrap().is_empty());
         assert!(store.find(&index).await.unwrap().is_empty());
@@ -170,7 +171,7 @@ fn credentials() -> Vec<Credential> {
 fn full_commit(credential: &Credential, nth: u8) -> Commit {
     let subject = Subject::Credential(credential.id.clone());
     let mut commit = next(&subject, &kunji_core::store::Record::default());
-    commit.record.credential = Some(credential.clone());
+    commit.record.state = credential.clone().keep();
     commit.receipt = Some((key("c", &nth.to_string()), receipt("first")));
     commit.spent = vec![BlockMark([nth; 16])];
     commit.messages = vec![message(credential, credential.holder.mobile.as_str(), 1, 1)];

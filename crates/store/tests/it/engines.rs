@@ -6,6 +6,7 @@ use kunji_core::audit::Subject;
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::credential::Credential;
 use kunji_core::engine::{Engine, Fault, Inline};
+use kunji_core::errand::{Errand, Lane};
 use kunji_core::ids::{Caller, CredentialId, CustomerId, Mobile, TxnId, Vpa};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
@@ -65,7 +66,7 @@ impl<S: Store> Bench<S> {
     pub(crate) fn change(&self, txn: &str, from: &str, to: &str) -> Request {
         let command = Command::Change {
             customer: CustomerId::parse("CIF-A1").unwrap(),
-            vpa: Vpa::parse("A1@kunji").unwrap(),
+            vpa: Some(Vpa::parse("A1@kunji").unwrap()),
             current: PinBlock::absorb(from.to_owned()),
             new: PinBlock::absorb(to.to_owned()),
             transit: Transit::ClearAllowed,
@@ -88,7 +89,7 @@ impl<S: Store> Bench<S> {
     }
 
     pub(crate) async fn tries(&self) -> u8 {
-        self.record().await.credential.unwrap().pin.tries
+        self.record().await.credential().unwrap().pin.tries
     }
 }
 
@@ -157,5 +158,9 @@ impl Store for Overtaken {
 
     async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
         self.inner.outbox(to).await
+    }
+
+    async fn errands(&self, lane: &Lane) -> Result<Vec<Errand>, StoreFault> {
+        self.inner.errands(lane).await
     }
 }

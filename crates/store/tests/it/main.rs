@@ -7,14 +7,21 @@
 
 mod blocks;
 mod canaries;
+mod captures;
 mod chains;
 mod commits;
 mod conformance;
+mod crashes;
 mod embedded;
 mod engines;
+mod errands;
 mod homes;
+mod interleaved;
 mod model;
 mod model_words;
+mod numbers;
+mod psp;
 mod races;
 mod random;
+mod records;
 mod stories;
