@@ -76,7 +76,9 @@ async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
 async fn jwks(State(app): State<App>) -> Result<Response, Problem> {
     let vault = std::sync::Arc::clone(&app.issuer().vault);
     // The first RSA key takes a while; whoever asks for keys before it is there waits for it.
-    let keys = tokio::task::spawn_blocking(move || vault.ready_rsa().map(|()| vault.jwks()));
+    let keys = tokio::task::spawn_blocking(move || {
+        vault.ready_rsa().and_then(|()| vault.ready_signing()).map(|()| vault.jwks())
+    });
     match keys.await {
         Ok(Ok(keys)) => Ok(([(header::CONTENT_TYPE, "application/json")], keys).into_response()),
         Ok(Err(_)) | Err(_) => Err(Problem::OutcomeUnknown),

@@ -1,6 +1,7 @@
 //! What every handler works with: the issuer, the settings, the limits.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kunji_core::command::Request;
@@ -8,7 +9,7 @@ use kunji_core::engine::{Engine, Fault, Voice};
 use kunji_core::ids::CredentialId;
 use kunji_core::receipt::Reply;
 use kunji_store::Embedded;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::clock::ServiceClock;
 use crate::config::Config;
@@ -42,6 +43,10 @@ struct Shared {
     broken_tokens: Limiter,
     started: Instant,
     sandbox: bool,
+    base: OnceLock<String>,
+    errands: watch::Sender<u64>,
+    captures: Notify,
+    closing: AtomicBool,
 }
 
 /// Which of the two commands this process is.
@@ -70,6 +75,10 @@ impl App {
                 broken_tokens: Limiter::new(broken, broken, LIMITER_KEYS_MAX),
                 started: Instant::now(),
                 sandbox: purpose == Purpose::Sandbox,
+                base: OnceLock::new(),
+                errands: watch::Sender::new(0),
+                captures: Notify::new(),
+                closing: AtomicBool::new(false),
             }),
         }
     }
@@ -119,23 +128,82 @@ impl App {
         request: Request,
         voice: impl Voice + Send + 'static,
     ) -> Result<Reply, Fault> {
+        let (issuer, action) = (self.issuer(), request.command.action());
+        self.act(action.as_str(), async move { issuer.run(request, &voice).await }).await
+    }
+
+    /// Does work of several steps to its end, even if the caller leaves or the deadline passes.
+    ///
+    /// # Errors
+    /// `Fault` when something broke or took too long: the outcome is unknown.
+    pub async fn act<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
         let operations = Arc::clone(&self.shared.operations);
         let permit = operations.try_acquire_owned().map_err(|_| Fault::Busy)?;
-        let (issuer, action) = (self.issuer(), request.command.action());
-        let run = tokio::spawn(async move {
-            let answered = issuer.run(request, &voice).await;
+        let app = self.clone();
+        let work = tokio::spawn(async move {
+            let done = work.await;
             drop(permit);
-            answered
+            // There may be errands now.
+            app.shared.errands.send_modify(|count| *count = count.wrapping_add(1));
+            done
         });
-        let answered = match tokio::time::timeout(OPERATION_TIMEOUT, run).await {
-            Ok(Ok(answered)) => answered,
+        let done = match tokio::time::timeout(OPERATION_TIMEOUT, work).await {
+            Ok(Ok(done)) => done,
             // It panicked, or it is late: in both cases nobody knows the outcome.
             Ok(Err(_)) | Err(_) => Err(Fault::Busy),
         };
-        if let Err(fault) = &answered {
-            self.report(fault, action.as_str());
+        if let Err(fault) = &done {
+            self.report(fault, operation);
         }
-        answered
+        done
+    }
+
+    /// Changes whenever an operation has ended that may have left errands.
+    #[must_use]
+    pub fn errands_left(&self) -> watch::Receiver<u64> {
+        self.shared.errands.subscribe()
+    }
+
+    /// Tells those who wait for captures that one may have ended.
+    pub fn capture_ended(&self) {
+        self.shared.captures.notify_waiters();
+    }
+
+    /// Waits until a capture may have ended.
+    pub fn next_capture_end(&self) -> impl Future<Output = ()> {
+        self.shared.captures.notified()
+    }
+
+    /// Lets nobody wait for a capture any longer: the process is about to end.
+    pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
+        self.capture_ended();
+    }
+
+    /// Whether the process is about to end.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.shared.closing.load(Ordering::Relaxed)
+    }
+
+    /// Where customers reach this process: as configured, else where it listens.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        let listening = || self.shared.base.get().map_or("", String::as_str);
+        match self.shared.config.upi.public_url.as_str() {
+            "" => listening(),
+            configured => configured,
+        }
+    }
+
+    /// Says where this process listens, once that is known.
+    pub fn listens_at(&self, base: &str) {
+        // The first answer stays.
+        let _ = self.shared.base.set(base.to_owned());
     }
 
     /// Takes one operation on a credential from a caller's allowance: nobody uses up another's.
@@ -144,6 +212,14 @@ impl App {
     /// `RetryAfter` when there is none left.
     pub fn admit(&self, caller: &str, credential: &CredentialId) -> Result<(), RetryAfter> {
         self.shared.live.check(&format!("{caller} {credential}"), self.elapsed_ms())
+    }
+
+    /// Takes one operation on a merchant's customer from a caller's allowance.
+    ///
+    /// # Errors
+    /// `RetryAfter` when there is none left.
+    pub fn admit_customer(&self, caller: &str, customer: &str) -> Result<(), RetryAfter> {
+        self.shared.live.check(&format!("{caller} customer {customer}"), self.elapsed_ms())
     }
 
     /// Says whether a client may still send tokens: not after too many broken ones.

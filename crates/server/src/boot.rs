@@ -7,7 +7,8 @@ use std::sync::Arc;
 use kunji_core::audit::{Action, Event, Subject};
 use kunji_core::engine::{Engine, Fault};
 use kunji_core::ids::Caller;
-use kunji_core::store::{StoreFault, Survey};
+use kunji_core::rules::Rules;
+use kunji_core::store::{StoreFault, Survey as _};
 use kunji_store::{Embedded, EmbeddedSettings, OpenError};
 use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
 
@@ -74,11 +75,11 @@ pub fn open_vault(config: &Config) -> Result<Arc<Vault>, BootError> {
     let ring = KeyRing::open_or_create(&config.files.key_file, &unseal)?;
     let vault = Arc::new(Vault::new(ring));
     let making = Arc::clone(&vault);
-    // The RSA key takes a tenth of a second at the first start; nobody waits for it but `jwks`,
+    // An RSA key takes a tenth of a second at the first start; nobody waits for it but `jwks`,
     // which also reports a failure.
     std::thread::Builder::new()
         .name("kunji-first-rsa".to_owned())
-        .spawn(move || drop(making.ready_rsa()))?;
+        .spawn(move || making.ready_rsa().and_then(|()| making.ready_signing()))?;
     Ok(vault)
 }
 
@@ -125,7 +126,7 @@ pub fn open_issuer(
         vault,
         clock,
         workers: RsaWorkers::start(config.rsa_threads, Arc::clone(metrics))?,
-        rules: config.rules.clone(),
+        rules: Rules { told: Some(Arc::new(config.upi.told())), ..config.rules.clone() },
     })
 }
 
@@ -146,13 +147,9 @@ pub async fn note_start(issuer: &Issuer) -> Result<(), BootError> {
 
 /// The key that the store began with, as its first start says.
 fn first_key(issuer: &Issuer) -> Result<Option<String>, StoreFault> {
-    let mut first = None;
-    issuer.store.each_event(&Subject::Service, &mut |encoded| {
-        if first.is_none() {
-            first = Event::decode(encoded).ok().and_then(|event| event.detail);
-        }
-        Ok(())
-    })?;
+    let first = issuer.store.first_event(&Subject::Service)?;
+    let Some(encoded) = first else { return Ok(None) };
+    let event = Event::decode(&encoded).map_err(StoreFault::of("decoding the first event"))?;
     let oldest = |names: String| names.split(' ').next().map(str::to_owned);
-    Ok(first.and_then(oldest))
+    Ok(event.detail.and_then(oldest))
 }

@@ -5,6 +5,7 @@
 
 mod file;
 mod layers;
+mod upi;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
+pub use self::upi::{Bank, Channel, Merchant, MerchantKey, Upi, Webhook};
 use crate::telemetry::{LogFormat, LogLevel};
 
 /// The commented example, which is also the documentation of every key.
@@ -49,6 +51,8 @@ pub struct Config {
     pub axis: Axis,
     /// The prepaid dialect.
     pub prepaid: Prepaid,
+    /// The UPI half: banks, merchants, channels.
+    pub upi: Upi,
     /// Who may use our own API.
     pub api_keys: Vec<ApiKey>,
 }
@@ -206,9 +210,10 @@ impl Config {
                 false => Transit::SealedOnly,
             },
             live_per_minute: file.pins.live_per_minute,
-            rules: rules(&file.pins)?,
+            rules: rules(&file.pins, &file.upi)?,
             axis: Axis { mode: file.axis.mode },
             prepaid: Prepaid::check(file.prepaid)?,
+            upi: Upi::check(file.upi)?,
             api_keys: api_keys(file.api.keys)?,
         })
     }
@@ -221,7 +226,7 @@ fn api_keys(keys: Vec<file::ApiKeyFile>) -> Result<Vec<ApiKey>, ConfigError> {
     Ok(keys)
 }
 
-fn rules(pins: &file::Pins) -> Result<Rules, ConfigError> {
+fn rules(pins: &file::Pins, upi: &file::UpiFile) -> Result<Rules, ConfigError> {
     let tries = (1..=TRIES_MAX).contains(&pins.tries_max);
     ensure(tries, "pins.tries_max", "must be 1 to 3")?;
     ensure((1..=8760).contains(&pins.block_hours), "pins.block_hours", "must be 1 to 8760")?;
@@ -232,6 +237,8 @@ fn rules(pins: &file::Pins) -> Result<Rules, ConfigError> {
     ensure(holder, "pins.holder_verified_minutes", "must be 1 to 1440")?;
     let run = pins.max_same_run.is_none_or(|run| (1..=5).contains(&run));
     ensure(run, "pins.max_same_run", "must be 1 to 5")?;
+    ensure(upi.numeric_numbers_max <= 100, "upi.numeric_numbers_max", "must be 0 to 100")?;
+    ensure(upi.cooling_days <= 3650, "upi.cooling_days", "must be 0 to 3650")?;
     let blocklist = match &pins.blocklist_file {
         None => None,
         Some(path) => {
@@ -252,6 +259,9 @@ fn rules(pins: &file::Pins) -> Result<Rules, ConfigError> {
         registration_tries_max: pins.registration_tries_max,
         registration_ms: DAY_MS,
         holder_verified_ms: i64::from(pins.holder_verified_minutes) * MINUTE_MS,
+        numbers_max: upi.numeric_numbers_max,
+        cooling_ms: i64::from(upi.cooling_days) * DAY_MS,
+        ..Rules::default()
     })
 }
 
@@ -336,6 +346,8 @@ impl ApiKey {
 mod tests {
     use super::*;
 
+    const STOCK_KEY: &str = include_str!("../../vault/tests/vectors/merchant-stock.public.pem");
+
     fn layered(text: &str) -> Result<Config, ConfigError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
@@ -374,9 +386,13 @@ mod tests {
         let all = all.replace("env:", "hunter2-").replace("blocklist_file", "# blocklist_file");
         let all = all
             .replace("file:/run/credentials/kunji/prepaid.key", "ascii:0123456789abcdef01234567");
+        let key = STOCK_KEY.trim().replace('\n', "\\n");
+        let all = all.replace("file:/etc/kunji/stock.pem", &key);
         let config = layered(&all).unwrap();
         assert_eq!(config.prepaid.clients.len(), 1);
         assert_eq!(config.api_keys.len(), 1);
+        assert_eq!((config.upi.merchants.len(), config.upi.banks.len()), (1, 1));
+        assert!(config.upi.merchants[0].channels[0].webhook.is_some());
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(!format!("{config:?}").contains("0123456789abcdef"));
     }
@@ -392,6 +408,11 @@ mod tests {
         refused("[[api.keys]]\nname = \"x\"\nkey = \"env:HUNTER2_IS_NOT_SET\"", "api.keys.key");
         refused("[[api.keys]]\nname = \"x\"\nkey = 7", "a secret must be text");
         refused("[[api.keys]]\nname = \"x\"\nkey = \"\"", "api.keys.key");
+        refused("[upi]\nprefix = \"hunter2\"", "upi.prefix");
+        refused("[upi]\npublic_url = \"hunter2\"", "upi.public_url");
+        let merchant = "[[upi.merchants]]\nid = \"m\"\nrequest_prefix = \"\"\nhandles = []\n\
+            keys = [{ id = \"k\", key = \"hunter2\" }]\nchannels = []";
+        refused(merchant, "upi.merchants.keys.key");
         refused("[server\nlisten = \"hunter2\"", "not valid TOML in line 1");
     }
 

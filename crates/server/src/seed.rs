@@ -1,10 +1,14 @@
-//! The seed: accounts and cards that a sandbox starts with, as a TOML file.
+//! The seed: accounts, cards and customers that a sandbox starts with, as a TOML file.
+
+mod profile;
 
 use std::path::{Path, PathBuf};
 
 use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, DebitCard, Expiry, Standing};
-use kunji_core::credential::{Account, Credential, Facts, Holder, PinRecord, Registration};
+use kunji_core::credential::{
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+};
 use kunji_core::engine::Fault;
 use kunji_core::ids::{
     Caller, CardTail, CredentialId, CredentialKind, CustomerId, Mobile, Slot, Vpa,
@@ -26,6 +30,8 @@ pub struct Seed {
     account: Vec<AccountSeed>,
     #[serde(default)]
     card: Vec<CardSeed>,
+    #[serde(default)]
+    profile: Vec<profile::ProfileSeed>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,9 +45,21 @@ struct AccountSeed {
     ifsc: String,
     masked: String,
     vpas: Vec<String>,
+    #[serde(default)]
+    bank: BankSeed,
     pin_length: u8,
     pin: Option<PinBlock>,
     debit_card: Option<DebitCardSeed>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BankSeed {
+    iin: String,
+    unique_id: String,
+    branch: String,
+    kind: String,
+    balance: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,7 +163,7 @@ impl Seed {
         Self::parse(&text)
     }
 
-    /// Plants all accounts and cards, or none when a value is not well formed.
+    /// Plants all accounts, cards and customers, or none when a value is not well formed.
     ///
     /// # Errors
     /// `SeedError` when a value is not well formed or the store broke.
@@ -154,8 +172,13 @@ impl Seed {
         let accounts = self.account.iter().map(|seed| seed.credential(&issuer.vault));
         let cards = self.card.iter().map(|seed| seed.credential(&issuer.vault));
         let ready = accounts.chain(cards).collect::<Result<Vec<_>, _>>()?;
+        let profiles = self.profile.iter().map(profile::ProfileSeed::read);
+        let profiles = profiles.collect::<Result<Vec<_>, _>>()?;
         for credential in ready {
             issuer.plant(credential, caller.clone()).await?;
+        }
+        for ready in profiles {
+            ready.plant(issuer, &caller).await?;
         }
         Ok(())
     }
@@ -228,6 +251,13 @@ impl AccountSeed {
             facts: Facts::Account(Account {
                 ifsc: self.ifsc.clone(),
                 masked: self.masked.clone(),
+                bank: BankFacts {
+                    iin: self.bank.iin.clone(),
+                    unique_id: self.bank.unique_id.clone(),
+                    branch: self.bank.branch.clone(),
+                    kind: self.bank.kind.clone(),
+                    balance: self.bank.balance.clone(),
+                },
                 vpas: reading.read("vpas", vpas)?,
                 debit_card,
             }),

@@ -27,6 +27,22 @@ pub fn compact(at: Millis) -> String {
     )
 }
 
+/// Indian time with its offset: `2026-11-21T15:00:00+05:30`.
+#[must_use]
+pub fn indian(at: Millis) -> String {
+    let local = timestamp(at).to_zoned(jiff::tz::TimeZone::fixed(india()));
+    let (date, time) = (local.date(), local.time());
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+05:30",
+        date.year(),
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}
+
 /// Now, by the machine's clock.
 #[must_use]
 pub fn now() -> Millis {
@@ -79,6 +95,7 @@ mod tests {
         let at = Millis(1_468_531_717_000);
         assert_eq!(iso(at), "2016-07-14T21:28:37.000Z");
         assert_eq!(compact(at), "20160715025837");
+        assert_eq!(indian(at), "2016-07-15T02:58:37+05:30");
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl Voice for ApiVoice {
                 | Outcome::HolderVerified
                 | Outcome::Inquired
                 | Outcome::CardBlocked
-                | Outcome::CardUnblocked,
+                | Outcome::CardUnblocked
+                | Outcome::Abandoned,
             ) => said("verified", None),
             Err(refusal) => refused(refusal),
         }

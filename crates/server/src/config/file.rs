@@ -22,6 +22,7 @@ pub struct ConfigFile {
     pub(super) pins: Pins,
     pub(super) axis: AxisFile,
     pub(super) prepaid: PrepaidFile,
+    pub(super) upi: UpiFile,
     pub(super) api: Api,
 }
 
@@ -122,6 +123,54 @@ pub(super) struct PrepaidClientFile {
 
 fn default_layout() -> String {
     "iv-prefixed".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpiFile {
+    pub(super) public_url: String,
+    pub(super) prefix: String,
+    pub(super) timestamp_minutes: u32,
+    pub(super) numeric_numbers_max: usize,
+    pub(super) cooling_days: u32,
+    pub(super) banks: Vec<BankFile>,
+    pub(super) merchants: Vec<MerchantFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BankFile {
+    pub(super) iin: String,
+    pub(super) name: String,
+    pub(super) ifsc: String,
+    pub(super) id: String,
+    pub(super) upi_enabled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MerchantFile {
+    pub(super) id: String,
+    pub(super) request_prefix: String,
+    pub(super) handles: Vec<String>,
+    pub(super) keys: Vec<MerchantKeyFile>,
+    pub(super) channels: Vec<ChannelFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MerchantKeyFile {
+    pub(super) id: String,
+    pub(super) key: SecretSource,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelFile {
+    pub(super) id: String,
+    pub(super) checksum_secret: SecretSource,
+    pub(super) webhook_url: Option<String>,
+    pub(super) webhook_secret: Option<SecretSource>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kunji_core::credential::Outcome;
 use kunji_core::engine::{Fault, Verdict, Voice};
 use kunji_core::receipt::Reply;
 use kunji_core::refusal::Refusal;
@@ -19,7 +18,7 @@ use super::wire::{
 };
 use crate::limiter::RetryAfter;
 use crate::telemetry::ReplyCode;
-use crate::wall;
+use crate::{result_code, wall};
 
 /// Every code that this dialect can answer; each is reached by a test.
 pub const ALL_CODES: &[&str] = &[
@@ -334,52 +333,7 @@ impl StatusEcho {
 
 impl Voice for StatusEcho {
     fn say(&self, verdict: Verdict<'_>) -> Reply {
-        let (code, status) = verdict.outcome.map_or_else(upi_refusal, upi_outcome);
+        let (code, status) = result_code::of(verdict.outcome);
         self.reply(code, status)
-    }
-}
-
-fn upi_outcome(outcome: Outcome) -> (&'static str, &'static str) {
-    match outcome {
-        Outcome::Verified
-        | Outcome::Changed
-        | Outcome::OtpSent
-        | Outcome::PinSet
-        | Outcome::CardCreated
-        | Outcome::HolderVerified
-        | Outcome::Inquired
-        | Outcome::CardBlocked
-        | Outcome::CardUnblocked
-        | Outcome::TriesCleared => ("00", "Success"),
-    }
-}
-
-/// The UPI result codes of the contract page `pin-rules.md`.
-pub(super) fn upi_refusal(refusal: Refusal) -> (&'static str, &'static str) {
-    match refusal {
-        Refusal::Duplicate => ("U01", "Duplicate request id"),
-        Refusal::UnreadableBlock => ("U54", "Credential block is not valid for this transaction"),
-        Refusal::RegistrationBlocked { .. } => ("RN", "Registration blocked"),
-        Refusal::NoSuchDebitCard => ("XN", "No such card"),
-        Refusal::DebitCardExpired => ("XL", "Card expired"),
-        Refusal::DebitCardRestricted => ("XR", "Card restricted"),
-        Refusal::DebitCardNeverActivated => ("AJ", "Card never activated"),
-        Refusal::WrongAtmPin => ("SP", "Wrong ATM PIN"),
-        Refusal::OtpExpired => ("ZS", "OTP expired"),
-        Refusal::OtpTriesExceeded => ("ZT", "OTP tries exceeded"),
-        Refusal::WrongOtp => ("ZR", "Wrong OTP"),
-        Refusal::PinRefused(_) => ("RM", "New MPIN does not meet security requirements"),
-        Refusal::PinBlocked { .. } => ("Z6", "MPIN tries exceeded"),
-        Refusal::UnknownCredential
-        | Refusal::OwnerMismatch
-        | Refusal::PinNotSet
-        | Refusal::WrongPin { .. }
-        | Refusal::LastFourMismatch
-        | Refusal::CardCustomerMismatch
-        | Refusal::CardUnusable(_)
-        | Refusal::HolderNotVerified
-        | Refusal::HolderMismatch
-        | Refusal::AlreadyBlocked(_)
-        | Refusal::NotBlocked => ("XH", "No such account"),
     }
 }

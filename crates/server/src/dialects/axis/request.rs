@@ -96,7 +96,7 @@ pub(super) fn change(body: ChangeMpin<'_>, transit: Transit) -> Result<Request, 
     let account = CredentialId::parse(CredentialKind::Account, body.ac.acc_ref_number.as_str());
     let command = Command::Change {
         customer: named(CustomerId::parse(body.customer_id.as_str()))?,
-        vpa: named(Vpa::parse(body.ac.vpa.as_str()))?,
+        vpa: Some(named(Vpa::parse(body.ac.vpa.as_str()))?),
         current: body.cred.data.code,
         new: body.newcred.data.code,
         transit,
@@ -125,11 +125,8 @@ pub(super) async fn set_reset(app: &App, body: SetReset<'_>) -> Result<Request, 
 pub(super) async fn otp_request(app: &App, body: OtpRequest<'_>) -> Result<Request, ApiError> {
     let customer = named(CustomerId::parse(body.customer_id.as_str()))?;
     let account = account(app, body.ac.as_ref(), &customer).await?;
-    let command = Command::RequestOtp {
-        customer,
-        last_six: last_six(&body.card)?,
-        expiry: named(Expiry::parse_long(body.expiry.as_str()))?,
-    };
+    let card = (last_six(&body.card)?, named(Expiry::parse_long(body.expiry.as_str()))?);
+    let command = Command::RequestOtp { customer, card: Some(card) };
     request("axis:otp-request", &body.txn_id, account, command)
 }
 
