@@ -1,0 +1,245 @@
+//! Who asks: a signature of version 2 or 3, or the session that one of them opened.
+//!
+//! Every failure is the same one, and says nothing about why.
+
+use axum::http::{HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use kunji_core::audit::Subject;
+use kunji_core::customer::Customer;
+use kunji_core::engine::Fault;
+use kunji_core::ids::{ChannelId, MerchantCustomerId, MerchantId, Mobile, ProfileId};
+use kunji_core::time::{Clock as _, MINUTE_MS};
+use kunji_vault::{Fingerprint, JwsParts, RsaScheme, Vault};
+use serde::de::DeserializeOwned;
+
+use super::request::Payload;
+use super::wire::{SignedV2, SignedV3};
+use crate::app::App;
+use crate::body::Object;
+use crate::config::Merchant;
+
+/// The header that carries a session, both ways.
+pub(super) const SESSION: &str = "x-kunji-session";
+/// How long a signature is good.
+const SIGNED_MS: i64 = 15 * MINUTE_MS;
+/// How far ahead a caller's clock may be.
+const SKEW_MS: i64 = 5 * MINUTE_MS;
+/// Longest session header.
+const SESSION_LEN_MAX: usize = 1024;
+
+/// Why somebody is not let in.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// Nobody says why.
+    NotAuthentic,
+    /// The store broke.
+    Fault(Fault),
+}
+
+impl From<Fault> for Denied {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Who asks, and for whom.
+#[derive(Debug)]
+pub(super) struct Identity<'a> {
+    pub(super) merchant: &'a Merchant,
+    pub(super) profile: ProfileId,
+    /// The customer as kept; `None` for one that nobody has heard of yet.
+    pub(super) customer: Option<Customer>,
+    /// The mobile number that the merchant vouches for.
+    pub(super) mobile: Option<Mobile>,
+    /// The session that was shown, if one was.
+    pub(super) session: Option<Fingerprint>,
+    /// A keyed MAC of the signature that was shown, if one was.
+    pub(super) proof: Option<Fingerprint>,
+}
+
+/// What a signature vouches for.
+struct Vouched<'a> {
+    merchant: &'a Merchant,
+    customer: String,
+    mobile: Option<String>,
+    timestamp: String,
+}
+
+impl<'a> Identity<'a> {
+    /// Finds out who asks: by the signature in the payload, else by the session in the headers.
+    pub(super) async fn of(
+        app: &'a App,
+        headers: &HeaderMap,
+        payload: Payload<'_>,
+    ) -> Result<Self, Denied> {
+        let signed = ["signature", "signaturePayload", "merchantKeyId", "protected"];
+        if signed.iter().any(|name| payload.has(name)) {
+            let vouched = vouched(app, payload).ok_or(Denied::NotAuthentic)?;
+            let mut identity = Self::vouched(app, vouched).await?;
+            identity.proof = payload.text("signature").ok().map(|text| print(app, "proof", text));
+            // A session shown beside it must be the same customer's.
+            if headers.contains_key(SESSION) {
+                let session = Self::by_session(app, headers).await?;
+                if session.profile != identity.profile {
+                    return Err(Denied::NotAuthentic);
+                }
+                identity.session = session.session;
+            }
+            return Ok(identity);
+        }
+        Self::by_session(app, headers).await
+    }
+
+    async fn vouched(app: &App, vouched: Vouched<'a>) -> Result<Self, Denied> {
+        let now = app.clock().stamp().real.0;
+        let at: i64 = digits(&vouched.timestamp).ok_or(Denied::NotAuthentic)?;
+        let fresh = at >= now.saturating_sub(SIGNED_MS) && at <= now.saturating_add(SKEW_MS);
+        let customer = MerchantCustomerId::parse(&vouched.customer);
+        let customer = customer.ok().filter(|_| fresh).ok_or(Denied::NotAuthentic)?;
+        let mobile = match vouched.mobile {
+            None => None,
+            Some(phone) => Some(mobile(&phone).ok_or(Denied::NotAuthentic)?),
+        };
+        let profile = ProfileId { merchant: vouched.merchant.id.clone(), customer };
+        let subject = Subject::Customer(profile.clone());
+        let customer = app.issuer().look::<Customer>(&subject).await?;
+        let merchant = vouched.merchant;
+        Ok(Self { merchant, profile, customer, mobile, session: None, proof: None })
+    }
+
+    /// Finds out who asks by the session in the headers.
+    pub(super) async fn by_session(app: &'a App, headers: &HeaderMap) -> Result<Self, Denied> {
+        let shown = headers.get(SESSION).and_then(|value| value.to_str().ok());
+        let shown =
+            shown.filter(|text| text.len() <= SESSION_LEN_MAX).ok_or(Denied::NotAuthentic)?;
+        let profile = profile_in(shown).ok_or(Denied::NotAuthentic)?;
+        let merchant = app.config().upi.merchant(profile.merchant.as_str());
+        let merchant = merchant.ok_or(Denied::NotAuthentic)?;
+        let session = print(app, "session", shown);
+        let subject = Subject::Customer(profile.clone());
+        let customer = app.issuer().look::<Customer>(&subject).await?;
+        let customer = customer.filter(|kept| kept.has_session(&session, app.clock().now()));
+        let customer = customer.ok_or(Denied::NotAuthentic)?;
+        Ok(Self {
+            merchant,
+            profile,
+            customer: Some(customer),
+            mobile: None,
+            session: Some(session),
+            proof: None,
+        })
+    }
+
+    /// Whether the merchant vouches for another mobile number than is kept.
+    pub(super) fn has_other_mobile(&self) -> bool {
+        let kept = self.customer.as_ref().and_then(|customer| customer.mobile.as_ref());
+        matches!((kept, &self.mobile), (Some(kept), Some(said)) if kept != said)
+    }
+
+    /// The channel that hears of changes which the app makes: the first that listens, as the app
+    /// names none.
+    pub(super) fn channel(&self) -> Option<ChannelId> {
+        let mut channels = self.merchant.channels.iter();
+        channels.find(|channel| channel.webhook.is_some()).map(|channel| channel.id.clone())
+    }
+}
+
+/// A fresh session: what the app shows from now on, and the keyed MAC that is kept of it.
+pub(super) fn fresh_session(
+    app: &App,
+    profile: &ProfileId,
+) -> Result<(HeaderValue, Fingerprint), Fault> {
+    let random: [u8; 32] = app.issuer().vault.random()?;
+    let name = URL_SAFE_NO_PAD.encode(profile.to_string());
+    let token = format!("{name}.{}", URL_SAFE_NO_PAD.encode(random));
+    let print = print(app, "session", &token);
+    let value = HeaderValue::try_from(token).map_err(|_| Fault::Busy)?;
+    Ok((value, print))
+}
+
+fn profile_in(token: &str) -> Option<ProfileId> {
+    let (name, _) = token.split_once('.')?;
+    let name = String::from_utf8(URL_SAFE_NO_PAD.decode(name).ok()?).ok()?;
+    let (merchant, customer) = name.split_once('/')?;
+    let merchant = MerchantId::parse(merchant).ok()?;
+    Some(ProfileId { merchant, customer: MerchantCustomerId::parse(customer).ok()? })
+}
+
+fn print(app: &App, label: &str, text: &str) -> Fingerprint {
+    let mut print = Vault::fingerprint(&app.issuer().vault);
+    print.text(label);
+    print.text(text);
+    print.finish()
+}
+
+/// What the signature vouches for, if it holds.
+fn vouched<'a>(app: &'a App, payload: Payload<'_>) -> Option<Vouched<'a>> {
+    let signed = payload.text("signaturePayload").ok()?;
+    let signature = payload.text("signature").ok()?;
+    match payload.has("protected") {
+        true => vouched_v3(app, payload.text("protected").ok()?, signed, signature),
+        false => vouched_v2(app, payload.text("merchantKeyId").ok()?, signed, signature),
+    }
+}
+
+/// Version 2: PKCS#1 over the exact bytes of the payload's text.
+fn vouched_v2<'a>(
+    app: &'a App,
+    key_id: &str,
+    signed: &str,
+    signature: &str,
+) -> Option<Vouched<'a>> {
+    let body: SignedV2 = object(signed.as_bytes())?;
+    let merchant = app.config().upi.merchant(&body.merchant_id)?;
+    let signature = STANDARD.decode(signature).ok()?;
+    let holds = merchant.key(key_id)?.verifies(RsaScheme::Pkcs1, &[signed.as_bytes()], &signature);
+    holds.then_some(Vouched {
+        merchant,
+        customer: body.customer_id,
+        mobile: body.customer_phone,
+        timestamp: body.timestamp,
+    })
+}
+
+/// Version 3: the three parts of a compact JWS.
+fn vouched_v3<'a>(
+    app: &'a App,
+    protected: &str,
+    signed: &str,
+    signature: &str,
+) -> Option<Vouched<'a>> {
+    let body: SignedV3 = object(&URL_SAFE_NO_PAD.decode(signed).ok()?)?;
+    let merchant = app.config().upi.merchant(&body.merchant_id)?;
+    let known = |name: &str| merchant.channels.iter().any(|one| one.id.channel.as_str() == name);
+    let jws = JwsParts {
+        protected: protected.to_owned(),
+        payload: signed.to_owned(),
+        signature: signature.to_owned(),
+    };
+    let holds = merchant.keys.iter().any(|one| jws.verified(&one.key).is_some());
+    (holds && known(&body.merchant_channel_id)).then_some(Vouched {
+        merchant,
+        customer: body.merchant_customer_id,
+        mobile: None,
+        timestamp: body.timestamp,
+    })
+}
+
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice::<Object<T>>(bytes).ok().map(|Object(body)| body)
+}
+
+/// Ten digits are an Indian number without its country code.
+fn mobile(phone: &str) -> Option<Mobile> {
+    let phone = match phone.len() {
+        10 => format!("91{phone}"),
+        _ => phone.to_owned(),
+    };
+    Mobile::parse(&phone).ok().filter(|mobile| mobile.as_str().len() == 12)
+}
+
+fn digits(text: &str) -> Option<i64> {
+    let plain = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok())?
+}

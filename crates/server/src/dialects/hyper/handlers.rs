@@ -1,0 +1,283 @@
+//! The routes: read the envelope, find out who asks, let the action answer.
+
+use std::time::Duration;
+
+use axum::extract::{Path, Request as HttpRequest, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kunji_core::engine::Fault;
+use kunji_core::ids::CaptureId;
+
+use super::action::{Action, SdkError};
+use super::auth::{Denied, Identity, SESSION};
+use super::captures::{self, Secrets, Sitting, Submitted};
+use super::reply::Event;
+use super::request::{BadMember, Envelope, Payload};
+use super::wire::{CredsBody, EnvelopeBody};
+use super::{numbers, pins, profile};
+use crate::app::App;
+use crate::body::{self, BodyError, Object};
+use crate::limiter::RetryAfter;
+
+/// How long a look at a result waits for it.
+const RESULT_WAIT: Duration = Duration::from_secs(25);
+/// How long it sleeps when nobody calls.
+const RESULT_TICK: Duration = Duration::from_millis(500);
+
+/// An action that is being answered.
+pub(super) struct Ask<'a> {
+    pub(super) app: &'a App,
+    pub(super) action: Action,
+    pub(super) identity: Identity<'a>,
+    pub(super) request_id: &'a str,
+    pub(super) payload: Payload<'a>,
+    pub(super) has_session: bool,
+}
+
+/// Why an action is not answered by its own words.
+pub(super) enum Stop {
+    Bad(BadMember),
+    Denied(Denied),
+    TooMany(RetryAfter),
+}
+
+impl From<BadMember> for Stop {
+    fn from(bad: BadMember) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+impl From<Denied> for Stop {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Denied(Denied::Fault(fault))
+    }
+}
+
+impl From<RetryAfter> for Stop {
+    fn from(after: RetryAfter) -> Self {
+        Self::TooMany(after)
+    }
+}
+
+impl Stop {
+    fn event(self, app: &App, request_id: &str) -> Event {
+        match self {
+            Self::Bad(BadMember(message)) => {
+                Event::error(request_id, SdkError::BadParameter, &message)
+            }
+            Self::Denied(Denied::NotAuthentic) => Event::not_authentic(request_id),
+            Self::Denied(Denied::Fault(fault)) => broken(app, &fault, request_id),
+            Self::TooMany(after) => Event::too_many(request_id, after),
+        }
+    }
+}
+
+/// What an action comes to.
+pub(super) type Answer = Result<Event, Stop>;
+
+/// `POST /hyper/v1/process`.
+pub(super) async fn process(State(app): State<App>, http: HttpRequest) -> Event {
+    let headers = http.headers().clone();
+    let body: EnvelopeBody = match read(http).await {
+        Ok(body) => body,
+        Err(event) => return event,
+    };
+    let Object(body) = body;
+    let envelope = match Envelope::read(&body) {
+        Ok(envelope) => envelope,
+        Err(BadMember(message)) => {
+            let request_id = body.get("requestId").and_then(|id| id.as_str());
+            let request_id = request_id.filter(|id| id.len() <= 256).unwrap_or_default();
+            let event = Event::error(request_id, SdkError::BadParameter, &message);
+            return event.with_status(StatusCode::BAD_REQUEST);
+        }
+    };
+    let request_id = envelope.request_id;
+    match act(&app, &headers, &envelope).await {
+        Ok(event) => event,
+        Err(stop) => stop.event(&app, request_id),
+    }
+}
+
+async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer {
+    let Envelope { request_id, payload } = *envelope;
+    let word = payload.text("action")?;
+    let Some(action) = Action::parse(word) else {
+        let word = word.chars().take(64).collect::<String>();
+        let message = format!("Unknown event : {word}");
+        return Ok(Event::error(request_id, SdkError::UnknownOrLate, &message));
+    };
+    let identity = Identity::of(app, headers, payload).await?;
+    if identity.has_other_mobile() && action != Action::Bind {
+        return Err(Denied::NotAuthentic.into());
+    }
+    let has_session = headers.contains_key(SESSION);
+    let ask = Ask { app, action, identity, request_id, payload, has_session };
+    match action {
+        Action::Initiate => profile::initiate(ask).await,
+        Action::SessionToken => profile::session_token(ask).await,
+        Action::Bind => profile::bind(ask).await,
+        Action::BankList => Ok(profile::bank_list(&ask)),
+        Action::Accounts => profile::accounts(ask).await,
+        Action::VpaAvailability => profile::vpa_availability(ask).await,
+        Action::LinkAccounts | Action::LinkAccount => profile::link(ask).await,
+        Action::MakePrimary => profile::make_primary(ask).await,
+        Action::SetMpin => pins::set(ask).await,
+        Action::ChangeMpin => pins::change(ask).await,
+        Action::CheckBalance => pins::balance(ask).await,
+        Action::CheckNumber => numbers::check(ask).await,
+        Action::CreateNumber => numbers::create(ask).await,
+        Action::UpdateNumber => numbers::update(ask).await,
+        Action::DeleteVpa => profile::delete_vpa(ask).await,
+        Action::DeleteAccount => profile::delete_account(ask).await,
+        Action::Deregister => profile::deregister(ask).await,
+        Action::UpdateAuth => profile::update_auth(ask).await,
+    }
+}
+
+/// `POST /hyper/v1/captures/{id}`.
+pub(super) async fn submit(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    http: HttpRequest,
+) -> Event {
+    let headers = http.headers().clone();
+    let sitting = match sitting(&app, &headers, &id).await {
+        Ok(sitting) => sitting,
+        Err(event) => return event,
+    };
+    let request_id = sitting.capture.order.request_id.clone();
+    let body: Object<CredsBody> = match read(http).await {
+        Ok(body) => body,
+        Err(event) => return event,
+    };
+    let Some(secrets) = Secrets::of(body.0, &sitting.capture.order.purpose) else {
+        return Event::capture_failed(&request_id);
+    };
+    // Bounded by the account, since nobody else is named here.
+    if let Err(after) = app.admit("capture", &sitting.capture.order.account) {
+        return Event::too_many(&request_id, after);
+    }
+    let submitted = match sitting.capture.ending.is_none() && sitting.is_late(&app) {
+        true => sitting.expire(&app).await.map(Submitted::Ended),
+        false => sitting.submit(&app, secrets).await,
+    };
+    match submitted {
+        Ok(Submitted::Ended(ending)) => Event::ended(ending),
+        Ok(Submitted::TooLate) => Event::capture_failed(&request_id),
+        Err(fault) => broken(&app, &fault, &request_id),
+    }
+}
+
+/// `DELETE /hyper/v1/captures/{id}`.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Event {
+    let sitting = match sitting(&app, &headers, &id).await {
+        Ok(sitting) => sitting,
+        Err(event) => return event,
+    };
+    let request_id = sitting.capture.order.request_id.clone();
+    let ending = match sitting.is_late(&app) {
+        true => sitting.expire(&app).await,
+        false => {
+            let said = (SdkError::Aborted, "USER_ABORTED");
+            sitting.give_up(&app, "user_aborted", said).await
+        }
+    };
+    ending.map_or_else(|fault| broken(&app, &fault, &request_id), Event::ended)
+}
+
+/// `GET /hyper/v1/captures/{id}/result`: waits a while; 204 when it is still open.
+pub(super) async fn result(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let started = tokio::time::Instant::now();
+    loop {
+        let sitting = match sitting(&app, &headers, &id).await {
+            Ok(sitting) => sitting,
+            Err(event) => return event.into_response(),
+        };
+        let request_id = sitting.capture.order.request_id.clone();
+        match captures::ending(&app, sitting).await {
+            Ok(Some(ending)) => return Event::ended(ending).into_response(),
+            Ok(None) if app.is_closing() || started.elapsed() >= RESULT_WAIT => {
+                let again = [(header::CACHE_CONTROL, "no-store")];
+                return (StatusCode::NO_CONTENT, again).into_response();
+            }
+            Ok(None) => {}
+            Err(fault) => return broken(&app, &fault, &request_id).into_response(),
+        }
+        // Whether it ended or not is asked again in either case.
+        let _ = tokio::time::timeout(RESULT_TICK, app.next_capture_end()).await;
+    }
+}
+
+/// `GET /hyper/v1/captures/{id}/page`.
+pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let none = HeaderMap::new();
+    let Ok(sitting) = sitting(&app, &none, &id).await else {
+        return super::html(StatusCode::NOT_FOUND, super::NO_CAPTURE.to_owned());
+    };
+    match sitting.page(&app).await {
+        Ok(page) => super::html(StatusCode::OK, page),
+        Err(fault) => {
+            app.report(&fault, "capture_page");
+            super::html(StatusCode::SERVICE_UNAVAILABLE, super::NO_CAPTURE.to_owned())
+        }
+    }
+}
+
+/// The capture that is named; a session that is shown must be the one that it belongs to.
+async fn sitting(app: &App, headers: &HeaderMap, id: &str) -> Result<Sitting, Event> {
+    let unknown = || Event::capture_failed("").with_status(StatusCode::NOT_FOUND);
+    let id = CaptureId::parse(id).map_err(|_| unknown())?;
+    let found = captures::find(app, &id).await.map_err(|fault| broken(app, &fault, ""))?;
+    let sitting = found.ok_or_else(unknown)?;
+    if headers.contains_key(SESSION) {
+        let order = &sitting.capture.order;
+        let denied = || Event::not_authentic(&order.request_id);
+        let shown = Identity::by_session(app, headers).await.map_err(|_| denied())?;
+        let other = match (&order.session, &shown.session) {
+            (Some(opened), Some(shown)) => !opened.same_as(shown),
+            (Some(_), None) => true,
+            (None, _) => shown.profile != order.profile,
+        };
+        if other {
+            return Err(denied());
+        }
+    }
+    Ok(sitting)
+}
+
+fn broken(app: &App, fault: &Fault, request_id: &str) -> Event {
+    app.report(fault, "hyper");
+    Event::error(request_id, SdkError::UnknownOrLate, "Outcome unknown")
+        .with_status(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// Reads a JSON object of this vendor.
+async fn read<T: serde::de::DeserializeOwned>(http: HttpRequest) -> Result<Object<T>, Event> {
+    let refused = |status: StatusCode, problem: &str| {
+        Event::error("", SdkError::BadParameter, problem).with_status(status)
+    };
+    if !body::is_json(http.headers()) {
+        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be JSON"));
+    }
+    let bytes = body::read(http.into_body()).await.map_err(|error| match error {
+        BodyError::TooLarge => refused(StatusCode::PAYLOAD_TOO_LARGE, "The body is over 64 KiB"),
+        BodyError::Incomplete => refused(StatusCode::BAD_REQUEST, "The body is incomplete"),
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|_| refused(StatusCode::BAD_REQUEST, "The body is not well formed"))
+}

@@ -1,0 +1,278 @@
+//! UPI numbers as the app sees them: the same mapper as the server API's.
+
+use kunji_core::aggregate::Turn;
+use kunji_core::audit::Subject;
+use kunji_core::customer::{Customer, CustomerRefusal};
+use kunji_core::engine::{By, Claimed, Fault, Ticket, Turned};
+use kunji_core::ids::{Caller, TxnId, UpiNumber, Vpa};
+use kunji_core::mapper::{Number, NumberCommand, NumberRefusal, NumberState, Registrant, Update};
+use kunji_core::receipt::Reply;
+use kunji_core::rules::Rules;
+use kunji_core::time::{Millis, Stamp};
+
+use super::action::Action;
+use super::handlers::{Answer, Ask, Stop};
+use super::profile::customer_refused;
+use super::reply::{Event, masked_mobile, other_info, status};
+use super::request::needed;
+use super::wire::NumberResult;
+use crate::app::App;
+use crate::{result_code, wall};
+
+/// What the three actions have in common.
+#[derive(Clone)]
+struct Wanted {
+    action: Action,
+    request_id: String,
+    customer: Option<Customer>,
+    merchant_customer: String,
+    caller: Caller,
+    number: UpiNumber,
+    vpa: Vpa,
+    existing: Option<Vpa>,
+    txn: TxnId,
+    udf: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Look {
+    Check,
+    Port,
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Vpa,
+    Disable,
+    Delete,
+    Reactivate,
+}
+
+/// `upiCheckUpiNumberAvailability`.
+pub(super) async fn check(ask: Ask<'_>) -> Answer {
+    let look = ask.payload.one_of("command", &[("CHECK", Look::Check), ("PORT", Look::Port)])?;
+    let wanted = wanted(&ask)?;
+    let by = by(&ask, &wanted)?;
+    let (issuer, rules) = (ask.app.issuer(), ask.app.config().rules.clone());
+    let said = wanted.clone();
+    let looked = ask.app.act(ask.action.as_str(), async move {
+        let subject = Subject::Number(said.number.clone());
+        let say = |_: &Turn<Number>, now: Option<&Number>, stamp: &Stamp| {
+            Some(said.looked(look, now, &rules, stamp))
+        };
+        issuer.turn::<Number>(&by, &subject, &NumberCommand::LookUp, say).await
+    });
+    Ok(match looked.await {
+        Ok(Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply)) => {
+            Event::kept(reply)
+        }
+        Ok(Turned::Decided { reply: None, .. } | Turned::Duplicate) => wanted.duplicate(ask.app),
+        Err(_) => wanted.unknown(ask.app),
+    })
+}
+
+/// `upiCreateUpiNumber`; a port when it names where the number leads now.
+pub(super) async fn create(ask: Ask<'_>) -> Answer {
+    let wanted = wanted(&ask)?;
+    let registrant = registrant(&ask, &wanted);
+    let command = match wanted.existing.clone() {
+        Some(existing) => registrant.map(|by| NumberCommand::Port { by, existing }),
+        None => registrant.map(NumberCommand::Register),
+    };
+    run(ask, wanted, command).await
+}
+
+/// `upiUpdateUpiNumberStatus`.
+pub(super) async fn update(ask: Ask<'_>) -> Answer {
+    let change = ask.payload.one_of(
+        "command",
+        &[
+            ("CHANGE_VPA", Change::Vpa),
+            ("DISABLE", Change::Disable),
+            ("DELETE", Change::Delete),
+            ("REACTIVATE", Change::Reactivate),
+        ],
+    )?;
+    let wanted = wanted(&ask)?;
+    let update = match (change, wanted.existing.clone()) {
+        (Change::Vpa, Some(existing)) => Update::ChangeVpa { existing },
+        (Change::Vpa, None) => return Err(needed("existingVpa").into()),
+        (Change::Disable, _) => Update::Disable,
+        (Change::Delete, _) => Update::Delete,
+        (Change::Reactivate, _) => Update::Reactivate,
+    };
+    let command = registrant(&ask, &wanted).map(|by| NumberCommand::Update { by, update });
+    run(ask, wanted, command).await
+}
+
+fn wanted(ask: &Ask<'_>) -> Result<Wanted, Stop> {
+    let payload = ask.payload;
+    Ok(Wanted {
+        action: ask.action,
+        request_id: ask.request_id.to_owned(),
+        customer: ask.identity.customer.clone(),
+        merchant_customer: ask.identity.profile.customer.to_string(),
+        caller: ask.caller()?,
+        number: payload.number()?,
+        vpa: payload.vpa("vpa")?,
+        existing: payload.vpa_if_any("existingVpa")?,
+        txn: payload.upi_request_id(ask.identity.merchant)?,
+        udf: payload.udf()?.map(str::to_owned),
+    })
+}
+
+/// Who asks the mapper; nobody whose mobile number is not known.
+fn registrant(ask: &Ask<'_>, wanted: &Wanted) -> Option<Registrant> {
+    Some(Registrant {
+        number: wanted.number.clone(),
+        owner: ask.identity.profile.clone(),
+        mobile: wanted.customer.as_ref()?.mobile.clone()?,
+        vpa: wanted.vpa.clone(),
+        channel: ask.identity.channel(),
+        txn: Some(wanted.txn.clone()),
+    })
+}
+
+fn by(ask: &Ask<'_>, wanted: &Wanted) -> Result<By, Fault> {
+    let mut print = ask.app.issuer().vault.fingerprint();
+    let command = ask.payload.text_if_any("command").ok().flatten();
+    for text in [
+        ask.action.as_str(),
+        &ask.identity.profile.to_string(),
+        command.unwrap_or_default(),
+        wanted.number.as_str(),
+        wanted.vpa.as_str(),
+        wanted.existing.as_ref().map_or("", Vpa::as_str),
+        wanted.udf.as_deref().unwrap_or_default(),
+        ask.request_id,
+    ] {
+        print.text(text);
+    }
+    let ticket = Some(Ticket { txn: wanted.txn.clone(), print: print.finish() });
+    Ok(By { caller: wanted.caller.clone(), ticket })
+}
+
+async fn run(ask: Ask<'_>, wanted: Wanted, command: Option<NumberCommand>) -> Answer {
+    let Some(command) = command else {
+        let now = ask.app.clock().now();
+        return Ok(wanted.say(result_code::DEVICE_MISMATCH, "", None, now));
+    };
+    let by = by(&ask, &wanted)?;
+    let (issuer, said) = (ask.app.issuer(), wanted.clone());
+    let claimed = ask.app.act(ask.action.as_str(), async move {
+        let refuse = |refusal: CustomerRefusal, stamp: &Stamp| {
+            said.say(customer_refused(refusal), "", None, stamp.now).into_reply()
+        };
+        let say = |turn: &Turn<Number>, now: Option<&Number>, stamp: &Stamp| {
+            let words = turn.verdict.map_or_else(number_refused, |_| ("00", "Success"));
+            Some(said.say(words, state_word(now), None, stamp.now).into_reply())
+        };
+        issuer.claim_number(&by, command, refuse, say).await
+    });
+    Ok(match claimed.await {
+        Ok(Claimed::Answered(reply)) => Event::kept(reply),
+        Ok(Claimed::Duplicate) => wanted.duplicate(ask.app),
+        Err(_) => wanted.unknown(ask.app),
+    })
+}
+
+impl Wanted {
+    fn say(
+        &self,
+        said: (&'static str, &'static str),
+        now: &'static str,
+        existing: Option<String>,
+        at: Millis,
+    ) -> Event {
+        let (code, message) = said;
+        let mobile = self.customer.as_ref().and_then(|customer| customer.mobile.as_ref());
+        let payload = NumberResult {
+            action: self.action.as_str(),
+            status: status(code == "00"),
+            merchant_customer_id: &self.merchant_customer,
+            customer_mobile_number: masked_mobile(mobile),
+            upi_number: self.number.as_str(),
+            vpa: self.vpa.as_str(),
+            existing_vpa: existing,
+            upi_number_status: now,
+            gateway_transaction_id: self.txn.as_str(),
+            gateway_response_status: status(code == "00"),
+            gateway_response_code: code,
+            gateway_response_message: message,
+            gateway_timestamp: wall::indian(at),
+            other_info: other_info(self.udf.as_deref()),
+        };
+        Event::result(&self.request_id, code, payload)
+    }
+
+    fn duplicate(&self, app: &App) -> Event {
+        self.say(("U01", "Duplicate request id"), "", None, app.clock().now())
+    }
+
+    fn unknown(&self, app: &App) -> Event {
+        self.say(result_code::UNKNOWN, "", None, app.clock().now())
+    }
+
+    /// What a look at a number comes to.
+    fn looked(&self, look: Look, now: Option<&Number>, rules: &Rules, stamp: &Stamp) -> Reply {
+        let ours = |number: &Number| {
+            self.customer.as_ref().is_some_and(|customer| number.is_held_by(&customer.id))
+        };
+        let own = self.customer.as_ref().and_then(|customer| customer.mobile.as_ref());
+        let own = own.is_some_and(|mobile| self.number.is_of(mobile));
+        let held = now.filter(|number| number.state != NumberState::Deleted);
+        let (said, existing) = match (look, held) {
+            (Look::Port, _) if !own => (customer_refused(CustomerRefusal::NotPortable), None),
+            (Look::Port, Some(number)) if !ours(number) => {
+                (("00", "Success"), Some(masked_vpa(&number.vpa)))
+            }
+            (Look::Port, Some(_)) => (number_refused(NumberRefusal::AlreadyInThisState), None),
+            (Look::Port, None) => (number_refused(NumberRefusal::NotRegistered), None),
+            (Look::Check, Some(number)) if !ours(number) => {
+                (number_refused(NumberRefusal::HeldByAnother), None)
+            }
+            (Look::Check, _) => match now {
+                Some(number) if number.is_cooling(rules, stamp.now) && !self.had(number) => {
+                    (number_refused(NumberRefusal::Cooling), None)
+                }
+                Some(_) | None => (("00", "Success"), None),
+            },
+        };
+        self.say(said, state_word(now), existing, stamp.now).into_reply()
+    }
+
+    fn had(&self, number: &Number) -> bool {
+        self.customer.as_ref().is_some_and(|customer| number.owner == customer.id)
+    }
+}
+
+/// The first and the last letter, so that the owner knows it again.
+fn masked_vpa(vpa: &Vpa) -> String {
+    let (user, handle) = vpa.as_str().split_once('@').unwrap_or_default();
+    let mut letters = user.chars();
+    let (first, last) = (letters.next(), letters.next_back());
+    let crosses = "X".repeat(letters.count());
+    let end = |letter: Option<char>| letter.map(String::from).unwrap_or_default();
+    format!("{}{crosses}{}@{handle}", end(first), end(last))
+}
+
+/// Where a number stands; `NEW` when nobody ever held it.
+fn state_word(number: Option<&Number>) -> &'static str {
+    match number.map(|number| number.state) {
+        None => "NEW",
+        Some(NumberState::Active) => "ACTIVE",
+        Some(NumberState::Disabled) => "DISABLED",
+        Some(NumberState::Deleted) => "DELETED",
+    }
+}
+
+fn number_refused(refusal: NumberRefusal) -> (&'static str, &'static str) {
+    match refusal {
+        NumberRefusal::NotRegistered => ("KU01", "UPI number not registered"),
+        NumberRefusal::NotInThisState => ("KU02", "Action not allowed in this state"),
+        NumberRefusal::AlreadyInThisState => ("KU03", "Already in this state"),
+        NumberRefusal::NotTheLinkedVpa => ("KU05", "Not the linked VPA"),
+        NumberRefusal::HeldByAnother => ("KU06", "Held by another customer"),
+        NumberRefusal::Cooling => ("KU07", "Cooling period"),
+    }
+}

@@ -1,0 +1,270 @@
+//! Setting and changing an MPIN, and the balance: an order is written down, then the customer
+//! must enter secrets.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kunji_core::aggregate::Turn;
+use kunji_core::audit::Subject;
+use kunji_core::capture::{Capture, CaptureCommand, Order, Purpose};
+use kunji_core::command::{Command, Request, Target};
+use kunji_core::credential::Credential;
+use kunji_core::customer::{Customer, Mapping, Standing};
+use kunji_core::engine::{By, Fault, Ticket, Turned};
+use kunji_core::ids::{Caller, CaptureId, CredentialId, CustomerId, TxnId, Vpa};
+use kunji_core::receipt::Reply;
+use kunji_core::refusal::Refusal;
+use kunji_core::time::Stamp;
+use kunji_vault::{OTP_LEN, PinLength};
+
+use super::action::SdkError;
+use super::auth::Identity;
+use super::handlers::{Answer, Ask};
+use super::reply::{Event, PinVoice, action_of, json};
+use super::request::BadMember;
+use super::wire::{CaptureNeeded, CaptureReply, Control, SERVICE};
+use crate::app::{App, Issuer};
+use crate::{result_code, wall};
+
+/// What the three actions have in common, once it is read.
+struct Wanted {
+    account: CredentialId,
+    txn: TxnId,
+    purpose: Purpose,
+    /// The VPA of the request; the session's for those that name none.
+    vpa: Option<Vpa>,
+    udf: Option<String>,
+}
+
+/// `upiSetMpin`.
+pub(super) async fn set(ask: Ask<'_>) -> Answer {
+    let payload = ask.payload;
+    let vpa = payload.vpa("customerVpa")?;
+    let (last_six, expiry) = payload.card()?;
+    let mapping = payload.mapping(Mapping::OneToAll)?;
+    let wanted = wanted(&ask, Purpose::Set { last_six, expiry, mapping }, Some(vpa))?;
+    open(ask, wanted).await
+}
+
+/// `upiChangeMpin`.
+pub(super) async fn change(ask: Ask<'_>) -> Answer {
+    let wanted = wanted(&ask, Purpose::Change, None)?;
+    open(ask, wanted).await
+}
+
+/// `upiCheckBalance`.
+pub(super) async fn balance(ask: Ask<'_>) -> Answer {
+    let wanted = wanted(&ask, Purpose::Balance, None)?;
+    open(ask, wanted).await
+}
+
+fn wanted(ask: &Ask<'_>, purpose: Purpose, vpa: Option<Vpa>) -> Result<Wanted, BadMember> {
+    Ok(Wanted {
+        txn: ask.payload.upi_request_id(ask.identity.merchant)?,
+        account: ask.payload.account("accountReferenceId")?,
+        udf: ask.payload.udf()?.map(str::to_owned),
+        purpose,
+        vpa,
+    })
+}
+
+async fn open(ask: Ask<'_>, wanted: Wanted) -> Answer {
+    let Ask { app, identity, request_id, .. } = ask;
+    let named = format!("hyper:{}:{}", identity.profile.merchant, identity.profile.customer);
+    app.admit(&named, &wanted.account)?;
+    let subject = Subject::Credential(wanted.account.clone());
+    let credential = app.issuer().look::<Credential>(&subject).await?;
+    let vpa = linked_vpa(identity.customer.as_ref(), &wanted);
+    let order = Order {
+        profile: identity.profile.clone(),
+        session: identity.session,
+        caller: Caller::parse(&format!("upi:{}", identity.merchant.id)).map_err(Fault::from)?,
+        txn: wanted.txn,
+        account: wanted.account,
+        customer: match &credential {
+            Some(credential) => credential.holder.customer.clone(),
+            None => CustomerId::parse("nobody").map_err(Fault::from)?,
+        },
+        vpa: match vpa.clone().or(wanted.vpa) {
+            Some(vpa) => vpa,
+            None => Vpa::parse("-").map_err(Fault::from)?,
+        },
+        purpose: wanted.purpose,
+        request_id: request_id.to_owned(),
+        udf: wanted.udf,
+    };
+    let mobile = identity.customer.as_ref().and_then(|customer| customer.mobile.clone());
+    let given_up = (SdkError::UnknownOrLate, "Timed Out");
+    let voice = PinVoice { order, mobile, given_up };
+    let fit = fit(&identity, vpa.is_some(), credential.as_ref());
+    // Nothing of an account is told to whom it is not linked.
+    let shown = credential.filter(|_| fit.is_ok() || fit == Err(result_code::MOBILE_CHANGED));
+    let unknown = voice.decided(result_code::UNKNOWN, shown.as_ref());
+    let room = Room::of(app, voice, shown, fit)?;
+    match app.act("capture", room.open()).await {
+        Ok(reply) => Ok(Event::kept(reply)),
+        Err(_) => Ok(unknown),
+    }
+}
+
+/// The VPA through which the customer has the account: that of the request, else the primary one.
+fn linked_vpa(customer: Option<&Customer>, wanted: &Wanted) -> Option<Vpa> {
+    let linked = match &wanted.vpa {
+        Some(vpa) => customer?.vpa(vpa)?,
+        None => customer?.vpa_of(&wanted.account)?,
+    };
+    linked.accounts.contains(&wanted.account).then(|| linked.vpa.clone())
+}
+
+/// What the provider itself can see: the device, the link, the mobile number at the bank.
+fn fit(
+    identity: &Identity<'_>,
+    is_linked: bool,
+    credential: Option<&Credential>,
+) -> Result<PinLength, (&'static str, &'static str)> {
+    let customer = identity.customer.as_ref();
+    let customer = customer.filter(|customer| customer.standing() != Standing::Fresh);
+    let customer = customer.ok_or(result_code::DEVICE_MISMATCH)?;
+    let credential = credential.filter(|_| is_linked).ok_or(result_code::NO_SUCH_ACCOUNT)?;
+    match customer.mobile.as_ref() == Some(&credential.holder.mobile) {
+        true => Ok(credential.pin.length),
+        false => Err(result_code::MOBILE_CHANGED),
+    }
+}
+
+/// A capture about to be opened.
+struct Room {
+    issuer: Arc<Issuer>,
+    id: CaptureId,
+    kid: String,
+    url: String,
+    voice: PinVoice,
+    credential: Option<Credential>,
+    fit: Result<PinLength, (&'static str, &'static str)>,
+}
+
+impl Room {
+    fn of(
+        app: &App,
+        voice: PinVoice,
+        credential: Option<Credential>,
+        fit: Result<PinLength, (&'static str, &'static str)>,
+    ) -> Result<Self, Fault> {
+        let issuer = app.issuer();
+        let random: [u8; 32] = issuer.vault.random().map_err(Fault::from)?;
+        let id = URL_SAFE_NO_PAD.encode(random);
+        Ok(Self {
+            kid: issuer.vault.block_kid().to_owned(),
+            url: format!("{}{}/{id}/page", app.public_url(), super::CAPTURES),
+            id: CaptureId::parse(&id)?,
+            issuer,
+            voice,
+            credential,
+            fit,
+        })
+    }
+
+    /// Opens the capture and has the OTP sent, or says why not.
+    async fn open(self) -> Result<Reply, Fault> {
+        let by = self.by()?;
+        let order = Box::new(self.voice.order.clone());
+        let command = match self.fit {
+            Ok(_) => CaptureCommand::Open { id: self.id.clone(), order },
+            Err((why, _)) => CaptureCommand::Decline { why },
+        };
+        let subject = Subject::Capture(self.id.clone());
+        let say = |_: &Turn<Capture>, now: Option<&Capture>, _: &Stamp| Some(self.say(now));
+        let reply = match self.issuer.turn::<Capture>(&by, &subject, &command, say).await? {
+            Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
+            Turned::Decided { reply: None, .. } => return Err(Fault::Busy),
+            Turned::Duplicate => {
+                let said = result_code::of(Err(Refusal::Duplicate));
+                return Ok(self.voice.decided(said, self.credential.as_ref()).into_reply());
+            }
+        };
+        if let (Ok(_), Purpose::Set { .. }) = (self.fit, &self.voice.order.purpose) {
+            self.send_otp().await?;
+        }
+        Ok(reply)
+    }
+
+    /// Who asks, under the app's id for the request: all that it asks for makes two of it two.
+    fn by(&self) -> Result<By, Fault> {
+        let Order { profile, account, vpa, purpose, udf, txn, request_id, .. } = &self.voice.order;
+        let mut print = self.issuer.vault.fingerprint();
+        let card = match purpose {
+            Purpose::Set { last_six, expiry, mapping } => {
+                format!("{last_six} {} {}", expiry.short(), mapping.as_str())
+            }
+            Purpose::Change | Purpose::Balance => String::new(),
+        };
+        for text in [
+            action_of(purpose).as_str(),
+            &profile.to_string(),
+            &account.to_string(),
+            vpa.as_str(),
+            &card,
+            udf.as_deref().unwrap_or_default(),
+            request_id,
+        ] {
+            print.text(text);
+        }
+        let ticket = Some(Ticket { txn: txn.clone(), print: print.finish() });
+        Ok(By { caller: Caller::parse(&format!("hyper:{}", profile.merchant))?, ticket })
+    }
+
+    /// Whether it is sent is not told: the answer comes when the secrets are there. A repeated
+    /// request sends nothing twice, since it has the same id.
+    async fn send_otp(&self) -> Result<(), Fault> {
+        let Order { profile, account, customer, txn, .. } = &self.voice.order;
+        let request = Request {
+            caller: Caller::parse(&format!("otp:{}", profile.merchant))?,
+            txn: txn.clone(),
+            program: None,
+            target: Target::Known(account.clone()),
+            command: Command::RequestOtp { customer: customer.clone(), card: None },
+        };
+        self.issuer.run(request, &self.voice).await.map(drop)
+    }
+
+    fn say(&self, capture: Option<&Capture>) -> Reply {
+        match (capture, self.fit) {
+            (Some(capture), Ok(length)) => self.say_open(capture, length),
+            (_, Err(said)) => self.voice.decided(said, self.credential.as_ref()).into_reply(),
+            (None, Ok(_)) => self.voice.decided(result_code::UNKNOWN, None).into_reply(),
+        }
+    }
+
+    fn say_open(&self, capture: &Capture, length: PinLength) -> Reply {
+        let pin = |sub_type| control("PIN", sub_type, length.digits());
+        let controls = match capture.order.purpose {
+            Purpose::Set { .. } => {
+                let otp_len = u8::try_from(OTP_LEN).unwrap_or(u8::MAX);
+                vec![control("OTP", "SMS", otp_len), pin("MPIN")]
+            }
+            Purpose::Change => vec![pin("MPIN"), pin("NMPIN")],
+            Purpose::Balance => vec![pin("MPIN")],
+        };
+        let body = CaptureReply {
+            request_id: &capture.order.request_id,
+            service: SERVICE,
+            event: "capture_required",
+            payload: CaptureNeeded {
+                action: action_of(&capture.order.purpose).as_str(),
+                capture_id: self.id.as_str(),
+                capture_url: self.url.clone(),
+                expires_at: wall::indian(capture.expires),
+                txn_id: capture.order.txn.as_str(),
+                kid: &self.kid,
+                controls,
+            },
+        };
+        let code = "capture_required".to_owned();
+        Reply { status: 200, code, body: json(&body), nonce: [0; 16] }
+    }
+}
+
+fn control(kind: &'static str, sub_type: &'static str, d_length: u8) -> Control {
+    Control { kind, sub_type, d_type: "NUM", d_length }
+}

@@ -1,0 +1,410 @@
+//! Sessions, devices, banks, accounts, and the links between VPAs and accounts.
+
+use kunji_core::audit::Subject;
+use kunji_core::credential::{Credential, PinState};
+use kunji_core::customer::{
+    Customer, CustomerCommand, CustomerRefusal, Holding, Link, Mapping, Standing,
+};
+use kunji_core::engine::{By, Fault, Turned};
+use kunji_core::ids::{Caller, CredentialId, CredentialKind, Vpa};
+use kunji_core::index::IndexKey;
+use kunji_core::mapper::Address;
+use kunji_core::store::Store as _;
+use kunji_vault::OTP_LEN;
+
+use super::action::{Action, SdkError};
+use super::auth::{Denied, fresh_session};
+use super::handlers::{Answer, Ask};
+use super::reply::{Event, account_facts, masked, masked_mobile, other_info, status, word};
+use super::wire::{
+    Account, Accounts, Availability, BankItem, BankList, Initiated, Links, SessionResult,
+    VpaAccount,
+};
+use crate::app::App;
+use crate::result_code;
+
+/// Longest name of a device.
+const DEVICE_LEN_MAX: usize = 128;
+
+/// What a turn of a customer came to.
+type Decided = (Result<(), CustomerRefusal>, Option<Customer>);
+
+impl Ask<'_> {
+    /// Lets the customer's rules decide.
+    async fn turn(&self, command: CustomerCommand) -> Result<Decided, Fault> {
+        let by = By::caller(self.caller()?);
+        let subject = Subject::Customer(self.identity.profile.clone());
+        let issuer = self.app.issuer();
+        let turned = self.app.act(self.action.as_str(), async move {
+            issuer.turn::<Customer>(&by, &subject, &command, |_, _, _| None).await
+        });
+        match turned.await? {
+            Turned::Decided { verdict, now, .. } => {
+                Ok((verdict.map(drop), now.map(|customer| *customer)))
+            }
+            Turned::Repeated(_) | Turned::Duplicate => Err(Fault::Busy),
+        }
+    }
+
+    pub(super) fn caller(&self) -> Result<Caller, Fault> {
+        Ok(Caller::parse(&format!("hyper:{}", self.identity.merchant.id))?)
+    }
+
+    /// A result about the links as they are now.
+    async fn links(
+        &self,
+        said: (&'static str, &'static str),
+        customer: Option<&Customer>,
+    ) -> Answer {
+        let udf = self.payload.udf()?;
+        let customer = customer.or(self.identity.customer.as_ref());
+        let linked = match customer {
+            Some(customer) => vpa_accounts(self.app, customer).await?,
+            None => Vec::new(),
+        };
+        let (code, message) = said;
+        let payload = Links {
+            action: self.action.as_str(),
+            status: status(code == "00"),
+            gateway_response_code: code,
+            gateway_response_message: message,
+            customer_mobile_number: masked_mobile(customer.and_then(|one| one.mobile.as_ref())),
+            vpa_accounts: (self.action != Action::Deregister).then_some(linked),
+            other_info: other_info(udf),
+        };
+        Ok(Event::result(self.request_id, code, payload))
+    }
+}
+
+/// `initiate`: once for each proof of identity, and not beside a session.
+pub(super) async fn initiate(ask: Ask<'_>) -> Answer {
+    for name in ["clientId", "environment", "issuingPsp"] {
+        ask.payload.filled(name)?;
+    }
+    let twice = || Event::error(ask.request_id, SdkError::StartedTwice, "initiate called twice");
+    let Some(proof) = ask.identity.proof.filter(|_| !ask.has_session) else {
+        return Ok(twice());
+    };
+    let command = CustomerCommand::Start {
+        profile: ask.identity.profile.clone(),
+        proof,
+        mobile: ask.identity.mobile.clone(),
+    };
+    match ask.turn(command).await? {
+        (Ok(()), _) => {
+            let payload = Initiated { action: ask.action.as_str(), status: "success" };
+            Ok(Event::initiated(ask.request_id, payload))
+        }
+        (Err(_), _) => Ok(twice()),
+    }
+}
+
+/// `upiGetSessionToken`.
+pub(super) async fn session_token(ask: Ask<'_>) -> Answer {
+    signed(&ask)?;
+    let_in(ask).await
+}
+
+/// `updateAuth`: a session that goes on from now.
+pub(super) async fn update_auth(ask: Ask<'_>) -> Answer {
+    signed(&ask)?;
+    let_in(ask).await
+}
+
+/// A session alone opens no other one.
+fn signed(ask: &Ask<'_>) -> Result<(), Denied> {
+    match ask.identity.proof {
+        Some(_) => Ok(()),
+        None => Err(Denied::NotAuthentic),
+    }
+}
+
+async fn let_in(ask: Ask<'_>) -> Answer {
+    let (header, session) = fresh_session(ask.app, &ask.identity.profile)?;
+    let command = CustomerCommand::Open {
+        profile: ask.identity.profile.clone(),
+        session,
+        mobile: ask.identity.mobile.clone(),
+    };
+    let (_, customer) = ask.turn(command).await?;
+    let event = session_event(&ask, customer.as_ref(), None).await?;
+    Ok(Event { session: Some(header), ..event })
+}
+
+/// `upiBindActivateDevice`.
+pub(super) async fn bind(ask: Ask<'_>) -> Answer {
+    let sim = ask.payload.filled("simId")?;
+    ask.payload.is_true("isBindAndActivateRequest")?;
+    let device = ask.payload.text_if_any("deviceFingerPrint")?.filter(|text| !text.is_empty());
+    let device = device.unwrap_or(sim).chars().take(DEVICE_LEN_MAX).collect();
+    let command = CustomerCommand::Bind { device, mobile: ask.identity.mobile.clone() };
+    let (verdict, customer) = match ask.turn(command).await? {
+        (Err(CustomerRefusal::UnknownCustomer), _) => {
+            return Err(Denied::NotAuthentic.into());
+        }
+        decided => decided,
+    };
+    let refused = verdict.err().map(customer_refused);
+    Ok(session_event(&ask, customer.as_ref(), refused).await?)
+}
+
+async fn session_event(
+    ask: &Ask<'_>,
+    customer: Option<&Customer>,
+    refused: Option<(&'static str, &'static str)>,
+) -> Result<Event, Fault> {
+    let standing = customer.map_or(Standing::Fresh, Customer::standing);
+    let linked = match customer {
+        Some(customer) if standing == Standing::Linked => {
+            Some(vpa_accounts(ask.app, customer).await?)
+        }
+        Some(_) | None => None,
+    };
+    let far = match standing {
+        Standing::Fresh => "FRESH",
+        Standing::Bound => "BOUND",
+        Standing::Linked => "LINKED",
+    };
+    let bound = word(standing != Standing::Fresh);
+    let payload = SessionResult {
+        action: ask.action.as_str(),
+        status: match (ask.action, refused) {
+            (Action::Bind | Action::UpdateAuth, None) => "SUCCESS",
+            (_, Some(_)) => "FAILURE",
+            (_, None) => far,
+        },
+        is_device_bound: bound,
+        is_device_activated: bound,
+        gateway_response_code: refused.map(|(code, _)| code),
+        gateway_response_message: refused.map(|(_, message)| message),
+        vpa_accounts: linked,
+    };
+    Ok(Event::result(ask.request_id, refused.map_or("00", |(code, _)| code), payload))
+}
+
+/// `upiGetBankList`.
+pub(super) fn bank_list(ask: &Ask<'_>) -> Event {
+    let banks = ask.app.config().upi.banks.iter().map(|bank| BankItem {
+        upi_enabled: word(bank.upi_enabled),
+        name: &bank.name,
+        iin: &bank.iin,
+        ifsc: &bank.ifsc,
+        id: &bank.id,
+    });
+    let action = ask.action.as_str();
+    let payload = BankList { action, status: "SUCCESS", bank_list: banks.collect() };
+    Event::result(ask.request_id, "00", payload)
+}
+
+/// `upiGetAccounts`: what the banks keep under the customer's mobile number.
+pub(super) async fn accounts(ask: Ask<'_>) -> Answer {
+    let banks = ask.payload.texts("bankCodes")?;
+    let udf = ask.payload.udf()?;
+    let customer = match &ask.identity.customer {
+        Some(customer) if customer.standing() != Standing::Fresh => customer,
+        Some(_) | None => return ask.links(result_code::DEVICE_MISMATCH, None).await,
+    };
+    let mut found = Vec::new();
+    if let Some(mobile) = &customer.mobile {
+        let index = IndexKey::Mobile(mobile.clone());
+        let ids = ask.app.issuer().store.find(&index).await.map_err(Fault::from)?;
+        for id in ids.iter().filter(|id| id.kind() == CredentialKind::Account) {
+            let account = account(ask.app, customer, id).await?;
+            found.extend(account.filter(|one| banks.contains(&one.bank_code.as_str())));
+        }
+    }
+    let payload = Accounts {
+        action: ask.action.as_str(),
+        status: "SUCCESS",
+        accounts: found,
+        other_info: other_info(udf),
+    };
+    Ok(Event::result(ask.request_id, "00", payload))
+}
+
+/// `upiVpaAvailability`.
+pub(super) async fn vpa_availability(ask: Ask<'_>) -> Answer {
+    let vpa = ask.payload.vpa("customerVpa")?;
+    let udf = ask.payload.udf()?;
+    let subject = Subject::Address(vpa.folded());
+    let kept = ask.app.issuer().look::<Address>(&subject).await?;
+    let free = kept.is_none_or(|address| address.owner.is_none());
+    let payload = Availability {
+        action: ask.action.as_str(),
+        status: "SUCCESS",
+        available: word(free && ask.identity.merchant.serves(&vpa)),
+        other_info: other_info(udf),
+    };
+    Ok(Event::result(ask.request_id, "00", payload))
+}
+
+/// `upiLinkAccounts` and `upiLinkAccount`.
+pub(super) async fn link(ask: Ask<'_>) -> Answer {
+    let vpa = ask.payload.vpa("customerVpa")?;
+    let accounts = ask.payload.accounts("accountReferenceIds")?;
+    let mapping = ask.payload.mapping(Mapping::OneToAll)?;
+    ask.payload.udf()?;
+    if !ask.identity.merchant.serves(&vpa) {
+        return ask.links(customer_refused(CustomerRefusal::NotTheirVpa), None).await;
+    }
+    let name = match vouched_name(&ask, &accounts).await? {
+        Ok(name) => name,
+        Err(said) => return ask.links(said, None).await,
+    };
+    let link = Link { accounts, mapping, name };
+    let command = CustomerCommand::Link { vpa: vpa.clone(), link };
+    let (verdict, customer) = ask.turn(command).await?;
+    if let Err(refusal) = verdict {
+        return ask.links(customer_refused(refusal), None).await;
+    }
+    if customer.is_some_and(|customer| customer.vpa(&vpa).is_none()) {
+        settle(&ask, Holding::Vpa(vpa.folded())).await?;
+    }
+    let customer = customer_now(&ask).await?;
+    let linked = customer.as_ref().is_some_and(|customer| customer.vpa(&vpa).is_some());
+    let said = match linked {
+        true => ("00", "Success"),
+        false => TAKEN,
+    };
+    ask.links(said, customer.as_ref()).await
+}
+
+const TAKEN: (&str, &str) = ("KU06", "Held by another customer");
+
+/// The holder's name, if all accounts are kept under the customer's mobile number.
+async fn vouched_name(
+    ask: &Ask<'_>,
+    accounts: &[CredentialId],
+) -> Result<Result<String, (&'static str, &'static str)>, Fault> {
+    let mobile = ask.identity.customer.as_ref().and_then(|customer| customer.mobile.as_ref());
+    let Some(mobile) = mobile else { return Ok(Err(result_code::DEVICE_MISMATCH)) };
+    let mut name = String::new();
+    for id in accounts {
+        let subject = Subject::Credential(id.clone());
+        let kept = ask.app.issuer().look::<Credential>(&subject).await?;
+        match kept.filter(|one| one.holder.mobile == *mobile && account_facts(one).is_some()) {
+            Some(credential) => name = credential.holder.name,
+            None => return Ok(Err(result_code::NO_SUCH_ACCOUNT)),
+        }
+    }
+    Ok(Ok(name))
+}
+
+/// `upiMakePrimary`: for the VPA of the request, unless it asks for more.
+pub(super) async fn make_primary(ask: Ask<'_>) -> Answer {
+    let command = CustomerCommand::MapPrimary {
+        vpa: ask.payload.vpa("customerVpa")?,
+        account: ask.payload.account("accountReferenceId")?,
+        mapping: ask.payload.mapping(Mapping::OneToOne)?,
+    };
+    change_links(ask, command).await
+}
+
+/// `upiDeleteVpa`.
+pub(super) async fn delete_vpa(ask: Ask<'_>) -> Answer {
+    let vpa: Vpa = ask.payload.vpa("customerVpa")?;
+    change_links(ask, CustomerCommand::DropVpa(vpa)).await
+}
+
+/// `upiDeleteAccount`.
+pub(super) async fn delete_account(ask: Ask<'_>) -> Answer {
+    let account = ask.payload.account("accountReferenceId")?;
+    change_links(ask, CustomerCommand::DropAccount(account)).await
+}
+
+/// `upiDeregister`: the numbers and VPAs are given back with the links.
+pub(super) async fn deregister(ask: Ask<'_>) -> Answer {
+    change_links(ask, CustomerCommand::Deregister).await
+}
+
+async fn change_links(ask: Ask<'_>, command: CustomerCommand) -> Answer {
+    ask.payload.udf()?;
+    let (verdict, customer) = ask.turn(command).await?;
+    if let Err(refusal) = verdict {
+        return ask.links(customer_refused(refusal), None).await;
+    }
+    let open = customer.iter().flat_map(|customer| &customer.claims);
+    let open = open.filter(|claim| claim.open.is_some()).map(|claim| claim.holding.clone());
+    for holding in open.collect::<Vec<_>>() {
+        settle(&ask, holding).await?;
+    }
+    ask.links(("00", "Success"), customer_now(&ask).await?.as_ref()).await
+}
+
+async fn settle(ask: &Ask<'_>, holding: Holding) -> Result<bool, Fault> {
+    let (issuer, caller) = (ask.app.issuer(), ask.caller()?);
+    let profile = ask.identity.profile.clone();
+    let settled = ask
+        .app
+        .act("claim", async move { issuer.settle_claim(&caller, &profile, &holding, None).await });
+    settled.await
+}
+
+async fn customer_now(ask: &Ask<'_>) -> Result<Option<Customer>, Fault> {
+    let subject = Subject::Customer(ask.identity.profile.clone());
+    ask.app.issuer().look::<Customer>(&subject).await
+}
+
+/// Each VPA with each account behind it, the primary one first.
+async fn vpa_accounts(app: &App, customer: &Customer) -> Result<Vec<VpaAccount>, Fault> {
+    let mut all = Vec::new();
+    for linked in &customer.vpas {
+        let others = linked.accounts.iter().filter(|id| **id != linked.primary);
+        for id in std::iter::once(&linked.primary).chain(others) {
+            if let Some(mut account) = account(app, customer, id).await? {
+                account.is_primary = word(*id == linked.primary);
+                all.push(VpaAccount { vpa: linked.vpa.to_string(), account });
+            }
+        }
+    }
+    Ok(all)
+}
+
+async fn account(
+    app: &App,
+    customer: &Customer,
+    id: &CredentialId,
+) -> Result<Option<Account>, Fault> {
+    let issuer = app.issuer();
+    let kept = issuer.look::<Credential>(&Subject::Credential(id.clone())).await?;
+    let Some(kept) = kept else { return Ok(None) };
+    let Some(facts) = account_facts(&kept) else { return Ok(None) };
+    let digits = kept.pin.length.digits().to_string();
+    let bank = app.config().upi.bank(&facts.bank.iin);
+    let set = kept.pin.state(app.clock().now()) != PinState::NotSet;
+    Ok(Some(Account {
+        reference_id: id.name().to_owned(),
+        bank_account_unique_id: facts.bank.unique_id.clone(),
+        bank_code: facts.bank.iin.clone(),
+        bank_name: bank.map_or_else(String::new, |bank| bank.name.clone()),
+        branch_name: facts.bank.branch.clone(),
+        ifsc: facts.ifsc.clone(),
+        name: kept.holder.name.clone(),
+        kind: facts.bank.kind.clone(),
+        masked_account_number: masked(&facts.masked),
+        mpin_length: digits,
+        mpin_set: word(set),
+        otp_length: OTP_LEN.to_string(),
+        atm_pin_length: "4".to_owned(),
+        is_primary: word(customer.vpas.iter().any(|linked| linked.primary == *id)),
+    }))
+}
+
+/// The customer's refusals in the codes that this vendor passes on.
+pub(super) fn customer_refused(refusal: CustomerRefusal) -> (&'static str, &'static str) {
+    match refusal {
+        CustomerRefusal::NotBound
+        | CustomerRefusal::UnknownCustomer
+        | CustomerRefusal::StartedBefore
+        | CustomerRefusal::BindingBlocked => result_code::DEVICE_MISMATCH,
+        CustomerRefusal::MobileMismatch => result_code::MOBILE_CHANGED,
+        CustomerRefusal::NotLinked => result_code::NO_SUCH_ACCOUNT,
+        CustomerRefusal::NotTheirVpa => ("KU04", "VPA not of this customer or provider"),
+        CustomerRefusal::LastVpa => ("KU02", "The last VPA stays"),
+        CustomerRefusal::VpaInUse => ("KU02", "A UPI number leads to the VPA"),
+        CustomerRefusal::PrimaryStays => ("KU02", "The primary account stays"),
+        CustomerRefusal::NotOwnMobile => ("KU02", "Not the customer's mobile number"),
+        CustomerRefusal::NotPortable => ("KU02", "Only the own mobile number can be ported"),
+        CustomerRefusal::LimitReached => ("KU08", "Limit reached"),
+    }
+}

@@ -1,0 +1,208 @@
+//! Envelopes into actions: every member is read by name, so that the one at fault can be named.
+
+use kunji_core::card::Expiry;
+use kunji_core::customer::Mapping;
+use kunji_core::ids::{CardTail, CredentialId, CredentialKind, TxnId, UpiNumber, Vpa};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::wire::SERVICE;
+use crate::config::Merchant;
+
+/// Longest `requestId`.
+const REQUEST_ID_LEN_MAX: usize = 64;
+/// Longest text that the app wants back as it is.
+const UDF_LEN_MAX: usize = 4096;
+/// Most entries of any list in a payload.
+const LIST_LEN_MAX: usize = 20;
+
+/// A member that is missing, mistyped, or not well formed: names it, never its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BadMember(pub(super) String);
+
+/// An envelope that is one.
+pub(super) struct Envelope<'a> {
+    pub(super) request_id: &'a str,
+    pub(super) payload: Payload<'a>,
+}
+
+/// The members of a payload.
+#[derive(Clone, Copy)]
+pub(super) struct Payload<'a>(&'a Map<String, Value>);
+
+impl<'a> Envelope<'a> {
+    pub(super) fn read(body: &'a Map<String, Value>) -> Result<Self, BadMember> {
+        let outer = Payload(body);
+        let request_id = outer.text("requestId")?;
+        if request_id.is_empty() || request_id.chars().count() > REQUEST_ID_LEN_MAX {
+            return Err(invalid("requestId", "expected 1 to 64 characters"));
+        }
+        if outer.text("service")? != SERVICE {
+            return Err(invalid("service", "expected in.juspay.hyperapi"));
+        }
+        let payload = match body.get("payload") {
+            Some(Value::Object(payload)) => Payload(payload),
+            other => return Err(mismatch("payload", "Object", other)),
+        };
+        Ok(Self { request_id, payload })
+    }
+}
+
+fn mismatch(name: &str, expected: &str, found: Option<&Value>) -> BadMember {
+    let found = match found {
+        None => "Undefined",
+        Some(Value::Null) => "Null",
+        Some(Value::Bool(_)) => "Boolean",
+        Some(Value::Number(_)) => "Number",
+        Some(Value::String(_)) => "String",
+        Some(Value::Array(_)) => "Array",
+        Some(Value::Object(_)) => "Object",
+    };
+    let place = format!("Error at property \"{name}\"");
+    BadMember(format!("{place}: Type mismatch: expected {expected}, found {found}"))
+}
+
+fn invalid(name: &str, problem: &str) -> BadMember {
+    BadMember(format!("Error at property \"{name}\": Invalid value: {problem}"))
+}
+
+impl<'a> Payload<'a> {
+    pub(super) fn has(self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub(super) fn text(self, name: &str) -> Result<&'a str, BadMember> {
+        match self.0.get(name) {
+            Some(Value::String(text)) => Ok(text),
+            other => Err(mismatch(name, "String", other)),
+        }
+    }
+
+    pub(super) fn text_if_any(self, name: &str) -> Result<Option<&'a str>, BadMember> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(_) => self.text(name).map(Some),
+        }
+    }
+
+    pub(super) fn filled(self, name: &str) -> Result<&'a str, BadMember> {
+        match self.text(name)? {
+            "" => Err(invalid(name, "expected some text")),
+            text => Ok(text),
+        }
+    }
+
+    pub(super) fn is_true(self, name: &str) -> Result<(), BadMember> {
+        match self.0.get(name) {
+            Some(Value::Bool(true)) => Ok(()),
+            Some(Value::Bool(false)) => Err(invalid(name, "expected true")),
+            other => Err(mismatch(name, "Boolean", other)),
+        }
+    }
+
+    pub(super) fn texts(self, name: &str) -> Result<Vec<&'a str>, BadMember> {
+        let list = match self.0.get(name) {
+            Some(Value::Array(list)) => list,
+            other => return Err(mismatch(name, "Array", other)),
+        };
+        if list.is_empty() || list.len() > LIST_LEN_MAX {
+            return Err(invalid(name, "expected 1 to 20 entries"));
+        }
+        let text =
+            |item: &'a Value| item.as_str().ok_or_else(|| mismatch(name, "String", Some(item)));
+        list.iter().map(text).collect()
+    }
+
+    pub(super) fn vpa(self, name: &str) -> Result<Vpa, BadMember> {
+        Vpa::parse_address(self.text(name)?).map_err(|_| invalid(name, "expected user@handle"))
+    }
+
+    pub(super) fn vpa_if_any(self, name: &str) -> Result<Option<Vpa>, BadMember> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(_) => self.vpa(name).map(Some),
+        }
+    }
+
+    pub(super) fn account(self, name: &str) -> Result<CredentialId, BadMember> {
+        account(name, self.text(name)?)
+    }
+
+    pub(super) fn accounts(self, name: &str) -> Result<Vec<CredentialId>, BadMember> {
+        self.texts(name)?.into_iter().map(|text| account(name, text)).collect()
+    }
+
+    pub(super) fn card(self) -> Result<(CardTail, Expiry), BadMember> {
+        let tail = self.text("card")?;
+        let last_six = CardTail::parse(tail).ok().filter(|_| tail.len() == 6);
+        let last_six = last_six.ok_or_else(|| invalid("card", "expected 6 digits"))?;
+        let expiry = Expiry::parse_short(self.text("expiry")?);
+        Ok((last_six, expiry.map_err(|_| invalid("expiry", "expected MMYY"))?))
+    }
+
+    /// A UUID, or up to 35 letters and digits that begin with the merchant's prefix.
+    pub(super) fn upi_request_id(self, merchant: &Merchant) -> Result<TxnId, BadMember> {
+        let text = self.text("upiRequestId")?;
+        let uuid = text.len() == 36 && Uuid::try_parse(text).is_ok();
+        let plain = (1..=35).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && text.starts_with(&merchant.request_prefix);
+        let id = TxnId::parse(text).ok().filter(|_| uuid || plain);
+        id.ok_or_else(|| {
+            let problem = "expected a UUID, or up to 35 letters and digits with the prefix";
+            invalid("upiRequestId", problem)
+        })
+    }
+
+    pub(super) fn mapping(self, default: Mapping) -> Result<Mapping, BadMember> {
+        match self.text_if_any("primaryAccountMapping")? {
+            None => Ok(default),
+            Some("ONE_TO_ALL") => Ok(Mapping::OneToAll),
+            Some("ONE_TO_ONE") => Ok(Mapping::OneToOne),
+            Some("NONE") => Ok(Mapping::Nothing),
+            Some(_) => {
+                Err(invalid("primaryAccountMapping", "expected ONE_TO_ALL, ONE_TO_ONE or NONE"))
+            }
+        }
+    }
+
+    /// A string that holds a JSON object; it comes back as it is.
+    pub(super) fn udf(self) -> Result<Option<&'a str>, BadMember> {
+        let text = self.text_if_any("udfParameters")?;
+        let holds = |text: &&str| {
+            text.len() <= UDF_LEN_MAX && serde_json::from_str::<Map<String, Value>>(text).is_ok()
+        };
+        match text {
+            None => Ok(None),
+            Some(text) if holds(&text) => Ok(Some(text)),
+            Some(_) => Err(invalid("udfParameters", "expected a JSON object in a string")),
+        }
+    }
+
+    pub(super) fn number(self) -> Result<UpiNumber, BadMember> {
+        UpiNumber::parse(self.text("upiNumber")?).map_err(|_| {
+            let problem = "expected 8 to 10 digits, no leading 0, the last three not all the same";
+            invalid("upiNumber", problem)
+        })
+    }
+
+    /// One of a closed set of words.
+    pub(super) fn one_of<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Result<T, BadMember> {
+        let text = self.text(name)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let words = words.iter().map(|(word, _)| *word).collect::<Vec<_>>();
+            invalid(name, &format!("expected {}", words.join(", ")))
+        })
+    }
+}
+
+fn account(name: &str, text: &str) -> Result<CredentialId, BadMember> {
+    CredentialId::parse(CredentialKind::Account, text)
+        .map_err(|_| invalid(name, "expected an account reference"))
+}
+
+/// That a member is needed with this value of another one.
+pub(super) fn needed(name: &str) -> BadMember {
+    mismatch(name, "String", None)
+}

@@ -1,0 +1,91 @@
+//! The calls: who asks, what for, and the answer.
+
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use kunji_core::receipt::Reply;
+use kunji_core::time::Clock as _;
+
+use super::code::Call;
+use super::integrity::{self, Signed};
+use super::reply::Failure;
+use super::{envelope, numbers, request};
+use crate::app::App;
+use crate::body::{self, BodyError};
+
+/// Longest `{apiVersion}`, a label that routes and nothing else.
+const VERSION_LEN_MAX: usize = 8;
+
+/// `{prefix}/{apiVersion}/merchants/...`: the calls, by path.
+pub(super) async fn dispatch(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    http: Request,
+) -> Response {
+    match arrived(path, http).await {
+        Err(failure) => failure.into_response(),
+        Ok((call, headers, bytes)) => match integrity::check(&app, &headers, bytes).await {
+            Err(failure) => failure.into_response(),
+            Ok(signed) => {
+                let (reply, retry_after) = match answer(&app, call, &signed).await {
+                    Ok(reply) => (reply, None),
+                    Err(failure) => (failure.reply(), failure.retry_after()),
+                };
+                envelope::respond(&app, &signed.mode, reply, retry_after).await
+            }
+        },
+    }
+}
+
+/// What is said to everybody, proven or not.
+async fn arrived(
+    path: Result<Path<(String, String)>, PathRejection>,
+    http: Request,
+) -> Result<(Call, HeaderMap, Bytes), Failure> {
+    let Path((version, path)) = path.map_err(|_| Failure::no_such_call())?;
+    let label = version.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let label = label && (1..=VERSION_LEN_MAX).contains(&version.len());
+    let call = Call::of(&path).filter(|_| label).ok_or_else(Failure::no_such_call)?;
+    if *http.method() != Method::POST {
+        return Err(Failure::transport(StatusCode::METHOD_NOT_ALLOWED, "Use POST"));
+    }
+    if !body::is_json(http.headers()) {
+        let message = "content-type is not application/json";
+        return Err(Failure::transport(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let (parts, body) = http.into_parts();
+    let bytes = body::read(body).await.map_err(|error| match error {
+        BodyError::TooLarge => {
+            Failure::transport(StatusCode::PAYLOAD_TOO_LARGE, "Request body is over 64 KiB")
+        }
+        BodyError::Incomplete => {
+            Failure::transport(StatusCode::BAD_REQUEST, "Request body is incomplete")
+        }
+    })?;
+    Ok((call, parts.headers, bytes))
+}
+
+async fn answer(app: &App, call: Call, signed: &Signed<'_>) -> Result<Reply, Failure> {
+    let body = request::parse(&signed.body)?;
+    let (name, stamped) = match &signed.stamped {
+        Some(stamped) => ("x-timestamp", stamped),
+        None => ("iat", &body.iat),
+    };
+    let stamped = request::millis(stamped);
+    let stamped = stamped.ok_or_else(|| Failure::field(name, "is not 13 digits"))?;
+    // A moved sandbox clock must not make every caller look late.
+    let real = app.clock().stamp().real;
+    if real.0.abs_diff(stamped) > app.config().upi.timestamp_ms.unsigned_abs() {
+        return Err(request::expired());
+    }
+    let print = app.issuer().vault.fingerprint();
+    let ask = request::read(call, &body, signed, print)?;
+    let (caller, customer) = ask.allowance();
+    app.admit_customer(caller.as_str(), customer).map_err(Failure::too_many)?;
+    let issuer = app.issuer();
+    let operation = call.action().as_str();
+    let done = app.act(operation, async move { numbers::perform(&issuer, &ask).await }).await;
+    done.map_err(|_| Failure::unknown())
+}

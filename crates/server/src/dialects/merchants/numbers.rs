@@ -1,0 +1,278 @@
+//! Does what is asked: the customer's rules first, then the mapper's.
+
+use kunji_core::aggregate::Aggregate as _;
+use kunji_core::audit::Subject;
+use kunji_core::customer::{Aim, Customer, CustomerCommand};
+use kunji_core::engine::{By, Claimed, Fault, Turned};
+use kunji_core::ids::{Mobile, UpiNumber, Vpa};
+use kunji_core::mapper::{Address, Number, NumberCommand, NumberState, Registrant};
+use kunji_core::receipt::Reply;
+use kunji_core::rules::Rules;
+use kunji_core::time::Stamp;
+
+use super::code::{GatewayCode, Refused};
+use super::reply::{Failure, Said, refused, state_word};
+use super::request::{Ask, FetchAsk, NumberAsk, ValidityAsk, Who, Wish};
+use crate::app::Issuer;
+
+/// The handle under which a UPI number is an address.
+const MAPPER_HANDLE: &str = "mapper.npci";
+/// The shortest user part of a masked VPA whose last letter is shown.
+const MASK_LEN_MIN: usize = 5;
+
+/// Does what is asked and says what came of it.
+///
+/// # Errors
+/// `Fault` when something broke: the outcome is unknown.
+pub(super) async fn perform(issuer: &Issuer, ask: &Ask) -> Result<Reply, Fault> {
+    match ask {
+        Ask::Number(ask) => number(issuer, ask).await,
+        Ask::Fetch(ask) => fetch(issuer, ask).await,
+        Ask::Validity(ask) => validity(issuer, ask).await,
+    }
+}
+
+impl Who {
+    fn by(&self) -> By {
+        By { caller: self.caller.clone(), ticket: self.ticket.clone() }
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Customer(self.profile.clone())
+    }
+
+    fn admission(&self, number: Option<&UpiNumber>) -> CustomerCommand {
+        let (devices, to) = (self.devices.clone(), self.call.action());
+        CustomerCommand::Admit { number: number.cloned(), devices, to }
+    }
+}
+
+/// The customer, when a device may act on the number; else what was answered.
+async fn admitted(
+    issuer: &Issuer,
+    who: &Who,
+    number: &UpiNumber,
+) -> Result<Result<Customer, Reply>, Fault> {
+    let subject = who.subject();
+    let found = issuer.look::<Customer>(&subject).await?;
+    let admits = |customer: &Customer| customer.admits(Some(number), &who.devices).is_ok();
+    if let Some(customer) = found.filter(admits) {
+        return Ok(Ok(customer));
+    }
+    // Asked again in a turn, so that the refusal is kept and leaves its event.
+    let command = who.admission(Some(number));
+    let turned = issuer
+        .turn::<Customer>(&who.by(), &subject, &command, |turn, _, _| {
+            turn.verdict.err().map(refused)
+        })
+        .await?;
+    Ok(match turned {
+        Turned::Decided { verdict: Ok(_), now: Some(customer), .. } => Ok(*customer),
+        Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => Err(reply),
+        Turned::Decided { .. } | Turned::Duplicate => Err(Failure::duplicate().reply()),
+    })
+}
+
+async fn number(issuer: &Issuer, ask: &NumberAsk) -> Result<Reply, Fault> {
+    let customer = match admitted(issuer, &ask.who, &ask.number).await? {
+        Ok(customer) => customer,
+        Err(reply) => return Ok(reply),
+    };
+    // A device is bound to a mobile number, so there is one.
+    let Some(mobile) = customer.mobile.clone() else { return Err(Fault::Busy) };
+    let by = Registrant {
+        number: ask.number.clone(),
+        owner: ask.who.profile.clone(),
+        mobile: mobile.clone(),
+        vpa: ask.vpa.clone(),
+        channel: ask.webhook.clone(),
+        txn: ask.who.ticket.as_ref().map(|ticket| ticket.txn.clone()),
+    };
+    let command = match &ask.wish {
+        Wish::Update(update) => NumberCommand::Update { by, update: update.clone() },
+        Wish::Register => NumberCommand::Register(by),
+        Wish::Port(existing) => NumberCommand::Port { by, existing: existing.clone() },
+        Wish::CheckRegister => return look_up(issuer, ask, &customer, (by, Aim::Register)).await,
+        Wish::CheckPort => return look_up(issuer, ask, &customer, (by, Aim::Port)).await,
+    };
+    claim(issuer, ask, &mobile, command).await
+}
+
+async fn claim(
+    issuer: &Issuer,
+    ask: &NumberAsk,
+    mobile: &Mobile,
+    command: NumberCommand,
+) -> Result<Reply, Fault> {
+    let seen = issuer.look::<Number>(&Subject::Number(ask.number.clone())).await?;
+    let claimed = issuer
+        .claim_number(
+            &ask.who.by(),
+            command,
+            |refusal, stamp| match Refused::from(refusal) {
+                Refused::Api(..) => refused(refusal),
+                Refused::Gateway(code) => ask.decided(code, seen.as_ref(), mobile, stamp),
+            },
+            |turn, now, stamp| {
+                let code = turn.verdict.map_or_else(GatewayCode::from, |_| GatewayCode::Success);
+                Some(ask.decided(code, now, mobile, stamp))
+            },
+        )
+        .await?;
+    Ok(match claimed {
+        Claimed::Answered(reply) => reply,
+        Claimed::Duplicate => Failure::duplicate().reply(),
+    })
+}
+
+/// Says what registering or porting would come to, and changes nothing.
+async fn look_up(
+    issuer: &Issuer,
+    ask: &NumberAsk,
+    customer: &Customer,
+    (by, aim): (Registrant, Aim),
+) -> Result<Reply, Fault> {
+    let rules = &issuer.rules;
+    let mobile = by.mobile.clone();
+    let own = customer.may_claim(&ask.number, &ask.vpa, &aim, rules).map_err(Refused::from);
+    let say = |now: Option<&Number>, stamp: &Stamp| {
+        let code = match own {
+            Err(Refused::Api(code, message)) => return Failure::of(code, message).reply(),
+            Err(Refused::Gateway(code)) => code,
+            Ok(()) => would_be(now, &by, &aim, (rules, stamp)),
+        };
+        let port = code == GatewayCode::Success && aim == Aim::Port;
+        let existing = now.filter(|_| port).map(|number| masked(&number.vpa));
+        let ours = now.filter(|number| number.is_held_by(&by.owner));
+        let said = Said {
+            gateway: code,
+            status: Some(standing(now, &by, (rules, stamp))),
+            vpa: ours.map_or(&ask.vpa, |number| &number.vpa),
+            existing: existing.as_deref(),
+        };
+        ask.say(said, &mobile, stamp)
+    };
+    let subject = Subject::Number(ask.number.clone());
+    let turned = issuer
+        .turn::<Number>(&ask.who.by(), &subject, &NumberCommand::LookUp, |_, now, stamp| {
+            Some(say(now, stamp))
+        })
+        .await?;
+    Ok(match turned {
+        Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
+        Turned::Decided { .. } | Turned::Duplicate => Failure::duplicate().reply(),
+    })
+}
+
+/// What the mapper would say now.
+fn would_be(
+    now: Option<&Number>,
+    by: &Registrant,
+    aim: &Aim,
+    (rules, stamp): (&Rules, &Stamp),
+) -> GatewayCode {
+    let command = match aim {
+        Aim::Port => {
+            // Whoever ports must name the VPA; whoever asks need not know it yet.
+            let existing = now.map_or(&by.vpa, |number| &number.vpa).clone();
+            NumberCommand::Port { by: by.clone(), existing }
+        }
+        Aim::Register | Aim::ChangeVpa { .. } | Aim::Update => NumberCommand::Register(by.clone()),
+    };
+    let verdict = Number::decide(now, &command, rules, stamp).verdict;
+    verdict.map_or_else(GatewayCode::from, |_| GatewayCode::Success)
+}
+
+/// `NEW` when nobody has it and it may be had, else where it stands.
+fn standing(
+    now: Option<&Number>,
+    by: &Registrant,
+    (rules, stamp): (&Rules, &Stamp),
+) -> &'static str {
+    let free = |number: &Number| {
+        let kept = number.is_cooling(rules, stamp.now) && number.owner != by.owner;
+        number.state == NumberState::Deleted && !kept
+    };
+    match now {
+        Some(number) if !free(number) => state_word(number.state),
+        Some(_) | None => "NEW",
+    }
+}
+
+/// As much of a VPA as its owner needs to know it again, and nobody to guess it.
+fn masked(vpa: &Vpa) -> String {
+    let user = vpa.as_str().split_once('@').map_or("", |(user, _)| user);
+    let first: String = user.chars().take(1).collect();
+    let last = user.chars().last().filter(|_| user.len() >= MASK_LEN_MIN);
+    let last: String = last.into_iter().collect();
+    format!("{first}*****{last}@{}", vpa.handle())
+}
+
+async fn fetch(issuer: &Issuer, ask: &FetchAsk) -> Result<Reply, Fault> {
+    let subject = ask.who.subject();
+    let found = issuer.look::<Customer>(&subject).await?;
+    let mut numbers = Vec::new();
+    for number in found.iter().flat_map(Customer::numbers) {
+        numbers.extend(issuer.look::<Number>(&Subject::Number(number.clone())).await?);
+    }
+    numbers.sort_by_key(|one| (!one.number.is_mobile(), one.number.as_str().to_owned()));
+    let command = ask.who.admission(None);
+    let turned = issuer
+        .turn::<Customer>(&ask.who.by(), &subject, &command, |turn, now, stamp| {
+            Some(match (turn.verdict, now) {
+                (Err(refusal), _) => refused(refusal),
+                (Ok(_), Some(customer)) => ask.say(customer, &numbers, stamp),
+                (Ok(_), None) => Failure::unknown().reply(),
+            })
+        })
+        .await?;
+    Ok(match turned {
+        Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
+        Turned::Decided { .. } | Turned::Duplicate => Failure::duplicate().reply(),
+    })
+}
+
+async fn validity(issuer: &Issuer, ask: &ValidityAsk) -> Result<Reply, Fault> {
+    let by_number = ask.vpa.handle().eq_ignore_ascii_case(MAPPER_HANDLE);
+    let found = match by_number {
+        true => by_number_of(issuer, &ask.vpa).await?,
+        false => {
+            let subject = Subject::Address(ask.vpa.folded());
+            let address = issuer.look::<Address>(&subject).await?;
+            address.and_then(|address| Some((address.vpa, address.owner?)))
+        }
+    };
+    let Some((vpa, owner)) = found else { return Ok(ask.say(None)) };
+    let customer = issuer.look::<Customer>(&Subject::Customer(owner)).await?;
+    let name = customer.map_or_else(String::new, |customer| customer.name);
+    Ok(ask.say(Some((&vpa, &name))))
+}
+
+/// Where an active number leads, and whose it is.
+async fn by_number_of(
+    issuer: &Issuer,
+    vpa: &Vpa,
+) -> Result<Option<(Vpa, kunji_core::ids::ProfileId)>, Fault> {
+    let user = vpa.as_str().split_once('@').map_or("", |(user, _)| user);
+    let Ok(number) = UpiNumber::parse(user) else { return Ok(None) };
+    let number = issuer.look::<Number>(&Subject::Number(number)).await?;
+    let active = number.filter(|number| number.state == NumberState::Active);
+    Ok(active.map(|number| (number.vpa, number.owner)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_tells_neither_the_middle_nor_the_length() {
+        for (vpa, expected) in [
+            ("something@handle", "s*****g@handle"),
+            ("me@broker", "m*****@broker"),
+            ("four@handle", "f*****@handle"),
+            ("fiver@handle", "f*****r@handle"),
+        ] {
+            assert_eq!(masked(&Vpa::parse_address(vpa).unwrap()), expected);
+        }
+    }
+}
