@@ -227,6 +227,12 @@ impl Vault {
         self.ring.public().iter().filter_map(|key| key.kid.as_deref()).collect::<Vec<_>>().join(" ")
     }
 
+    /// The id of the newest ECDH key that blocks are made for.
+    #[must_use]
+    pub fn block_kid(&self) -> &str {
+        self.ring.public().first().and_then(|key| key.kid.as_deref()).unwrap_or_default()
+    }
+
     /// The public keys as a JWK set (RFC 7517): block keys, then signing keys.
     ///
     /// Either kind is listed newest first.

@@ -10,7 +10,7 @@ use super::sample::{
     stamp, vpa,
 };
 use super::*;
-use crate::errand::{Errand, Lane, Task};
+use crate::errand::{Errand, ErrandKey, Lane, Task};
 use crate::time::MINUTE_MS;
 
 const VPAS: [&str; 4] = ["a@kunji", "B@kunji", "c@kunji", "d@other"];

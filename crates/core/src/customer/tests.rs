@@ -5,6 +5,7 @@ use super::sample::{
     profile, refused, stamp, vpa,
 };
 use super::*;
+use crate::errand::ErrandKey;
 use crate::time::MINUTE_MS;
 
 fn open(nth: u8) -> CustomerCommand {
