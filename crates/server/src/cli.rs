@@ -13,6 +13,7 @@ mod fetch;
 mod keys;
 mod pin_block;
 mod run;
+mod sign;
 mod token;
 
 use std::ffi::OsString;
@@ -66,6 +67,9 @@ enum Command {
     Token(token::TokenCommand),
     /// Make a PIN block (JWE) from the PIN on standard input.
     PinBlock(pin_block::PinBlockArgs),
+    /// Sign what a merchant sends, standard input to standard output.
+    #[command(subcommand)]
+    Sign(sign::SignCommand),
     /// Check the audit of a store that no process has open.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -183,6 +187,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(args) => check_config(&args, output),
         Command::Token(command) => token::run(&command, output),
         Command::PinBlock(args) => pin_block::run(&args, output),
+        Command::Sign(command) => sign::run(&command, output),
         Command::Audit(command) => audit::run(&command, output),
         Command::Keys(command) => keys::run(&command, output),
         Command::Completions { shell } => {

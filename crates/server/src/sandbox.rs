@@ -2,6 +2,7 @@
 
 pub mod banner;
 pub mod ground;
+pub mod stock;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use axum::http::Uri;
 use axum::{Extension, Router};
 use clap::Args;
-use kunji_vault::Transit;
+use kunji_vault::{HmacKey, Transit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -17,13 +18,16 @@ use super::{ConfigArgs, Flags, Output};
 use crate::app::{App, Purpose};
 use crate::boot;
 use crate::clock::ServiceClock;
-use crate::config::{AxisMode, Config, Layers};
+use crate::config::{AxisMode, Config, Layers, Webhook};
+use crate::errands;
 use crate::listener::{self, ListenerLimits};
 use crate::routes;
 use crate::sandbox::banner::banner;
 use crate::sandbox::ground::{Ground, put_whole};
+use crate::sandbox::stock;
 use crate::seed::{SANDBOX, Seed};
 use crate::telemetry::{self, Metrics};
+use crate::webhooks::Deliverer;
 
 /// What `kunji sandbox` takes.
 #[derive(Debug, Args)]
@@ -39,6 +43,9 @@ pub(super) struct SandboxArgs {
     /// Accounts and cards to start with, instead of the built-in ones.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Post changes of UPI numbers here, for each channel that has no webhook of its own.
+    #[arg(long, value_name = "URL")]
+    webhook: Option<Uri>,
 }
 
 /// What `kunji serve` takes.
@@ -53,6 +60,9 @@ pub(super) struct ServeArgs {
 
 pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<ExitCode> {
     let mut config = args.flags.load(Layers::sandbox()?)?;
+    if let Some(url) = &args.webhook {
+        lay_webhook(&mut config, url)?;
+    }
     let seed = match &args.seed {
         Some(path) => Seed::read(path)?,
         None => Seed::parse(SANDBOX)?,
@@ -116,6 +126,20 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Gives the address to each channel that has none.
+fn lay_webhook(config: &mut Config, url: &Uri) -> anyhow::Result<()> {
+    let known = matches!(url.scheme_str(), Some("http" | "https"));
+    anyhow::ensure!(known && url.host().is_some(), "--webhook is no http or https URL");
+    let merchants = config.upi.merchants.iter_mut();
+    for channel in merchants.flat_map(|merchant| &mut merchant.channels) {
+        if channel.webhook.is_none() {
+            let secret = HmacKey::parse(stock::WEBHOOK_SECRET)?;
+            channel.webhook = Some(Webhook { url: url.clone(), secret });
+        }
+    }
+    Ok(())
+}
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
@@ -139,6 +163,9 @@ async fn listen(
     let (stop, stopped) = watch::channel(false);
     let listener = bind(config.listen).await?;
     let base = format!("http://{}", listener.local_addr()?);
+    app.listens_at(&base);
+    let errands = tokio::spawn(errands::run(app.clone(), stopped.clone()));
+    let telling = tokio::spawn(Deliverer::prepare(app)?.run(stopped.clone()));
     let open = metrics.connections();
     let answering = listener::serve_counted(listener, router, limits, stopped.clone(), open);
     let answering = tokio::spawn(answering);
@@ -157,9 +184,12 @@ async fn listen(
         put_whole(path, base.as_bytes()).context("the ready file cannot be written")?;
     }
     wait_for_any(&mut ends).await?;
+    app.close();
     // The receivers live in the tasks; if those are gone there is nobody to tell.
     let _ = stop.send(true);
     answering.await??;
+    errands.await?;
+    telling.await?;
     if let Some(measuring) = measuring {
         measuring.await??;
     }

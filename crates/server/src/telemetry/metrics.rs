@@ -11,6 +11,7 @@ use axum::extract::{MatchedPath, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use kunji_core::ids::ChannelId;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -37,6 +38,7 @@ pub struct Metrics {
     broken_tokens_of_others: Counter,
     connections: Gauge,
     faults: Family<FaultLabels, Counter>,
+    webhooks: Family<WebhookLabels, Counter>,
 }
 
 /// What a request was and how it was answered, in words that cannot grow without bound.
@@ -99,6 +101,12 @@ struct FaultLabels {
     operation: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabels {
+    channel: String,
+    result: &'static str,
+}
+
 /// The method's name, if it is one that servers know; else `other`.
 #[must_use]
 pub fn method_label(method: &Method) -> &'static str {
@@ -134,6 +142,7 @@ impl Metrics {
             broken_tokens_of_others: counter_of(UNKNOWN_CLIENT),
             connections: Gauge::default(),
             faults: Family::default(),
+            webhooks: Family::default(),
         };
         metrics.register(broken_tokens);
         metrics
@@ -152,6 +161,8 @@ impl Metrics {
         registry.register("broken_tokens", "Tokens that did not verify", broken_tokens);
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("faults", "Times that we broke", self.faults.clone());
+        let help = "Tries of events for merchants, and events given up";
+        registry.register("webhooks", help, self.webhooks.clone());
     }
 
     /// A request was answered within `duration`.
@@ -187,6 +198,12 @@ impl Metrics {
         self.faults.get_or_create(&FaultLabels { operation }).inc();
     }
 
+    /// A configured channel was told of an event, or not.
+    pub fn webhook_tried(&self, channel: &ChannelId, result: &'static str) {
+        let labels = WebhookLabels { channel: channel.to_string(), result };
+        self.webhooks.get_or_create(&labels).inc();
+    }
+
     /// The number of open connections, for the listener to keep.
     #[must_use]
     pub fn connections(&self) -> Gauge {
@@ -219,6 +236,8 @@ async fn show(State(metrics): State<Arc<Metrics>>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use kunji_core::ids::MerchantId;
+
     use super::*;
 
     #[track_caller]
@@ -239,6 +258,9 @@ mod tests {
         metrics.rsa_block_taken();
         metrics.token_broken("till");
         metrics.fault_met("committing a decision");
+        let id = |text| MerchantId::parse(text).unwrap();
+        let channel = ChannelId { merchant: id("stock"), channel: id("STOCKAPP") };
+        metrics.webhook_tried(&channel, "delivered");
         metrics.connections().set(7);
         for line in [
             "kunji_requests_total{route=\"unmatched\",method=\"GET\",status=\"404\",code=\"U09\"} 1",
@@ -250,6 +272,7 @@ mod tests {
             "kunji_rsa_queue_depth 1",
             "kunji_broken_tokens_total{client=\"till\"} 1",
             "kunji_faults_total{operation=\"committing a decision\"} 1",
+            "kunji_webhooks_total{channel=\"stock/STOCKAPP\",result=\"delivered\"} 1",
             "kunji_connections 7",
             "# EOF",
         ] {

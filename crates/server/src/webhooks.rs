@@ -1,0 +1,254 @@
+//! Tells merchants what became of their customers' UPI numbers: signed, and until it is heard.
+//!
+//! The backlog is the store's alone: an event waits there as an errand until its channel answers
+//! 2xx, or until a day of tries is over. Memory holds no more than when to try again, so that
+//! after a restart everything is tried at once. A channel may hear of an event twice, under the
+//! same `webhook-id`.
+//!
+//! Events of one number are tried in their order, one at a time; those of several numbers side by
+//! side. An event that cannot be delivered does not hold up those behind it.
+//!
+//! An address is the operator's word and is called as it stands, whatever network it is in;
+//! redirects are not followed.
+
+mod client;
+mod message;
+mod pace;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kunji_core::engine::{By, Fault};
+use kunji_core::errand::{ErrandKey, Lane, NumberNews, Task};
+use kunji_core::ids::{Caller, ChannelId, UpiNumber};
+use kunji_core::mapper::{Number, NumberCommand};
+use kunji_core::store::Store as _;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+
+pub use self::client::TlsError;
+use self::client::{Client, Told};
+use self::message::Message;
+use self::pace::{Pace, Step};
+use crate::app::{App, Issuer};
+
+/// Tries of one channel that may be under way at once.
+const TRIES_AT_ONCE_MAX: usize = 4;
+/// How often a channel's events are looked at when nobody calls.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The least time between two looks that others call for.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// How long tries under way are waited for at the end.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Delivers the events of all channels that have a webhook.
+pub struct Deliverer {
+    app: App,
+    client: Arc<Client>,
+}
+
+impl Deliverer {
+    /// Gets ready; reads the machine's CA certificates when an address needs them.
+    ///
+    /// # Errors
+    /// `TlsError` when the TLS library refuses its own defaults.
+    pub fn prepare(app: &App) -> Result<Self, TlsError> {
+        let merchants = app.config().upi.merchants.iter();
+        let mut webhooks = merchants.flat_map(|merchant| &merchant.channels);
+        let secure = webhooks.any(|channel| {
+            let webhook = channel.webhook.as_ref();
+            webhook.is_some_and(|webhook| webhook.url.scheme_str() == Some("https"))
+        });
+        let client = match secure {
+            true => Client::with_tls()?,
+            false => Client::plain(),
+        };
+        Ok(Self { app: app.clone(), client: Arc::new(client) })
+    }
+
+    /// Runs until `stopped` says so: one task for each channel.
+    pub async fn run(self, stopped: watch::Receiver<bool>) {
+        let mut rounds = JoinSet::new();
+        let merchants = self.app.config().upi.merchants.iter();
+        for channel in merchants.flat_map(|merchant| &merchant.channels) {
+            if channel.webhook.is_some() {
+                let round = Round {
+                    app: self.app.clone(),
+                    client: Arc::clone(&self.client),
+                    channel: channel.id.clone(),
+                    paces: HashMap::new(),
+                    at_work: HashMap::new(),
+                    under_way: JoinSet::new(),
+                };
+                rounds.spawn(round.run(stopped.clone()));
+            }
+        }
+        while rounds.join_next().await.is_some() {}
+    }
+}
+
+/// The work for one channel.
+struct Round {
+    app: App,
+    client: Arc<Client>,
+    channel: ChannelId,
+    /// Of the events in the newest look only.
+    paces: HashMap<ErrandKey, Pace>,
+    at_work: HashMap<Id, (ErrandKey, UpiNumber)>,
+    under_way: JoinSet<Arrival>,
+}
+
+/// Whether an event has arrived: then it is not posted again, even if that could not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    Arrived,
+    NotYet,
+}
+
+impl Round {
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        let mut left = self.app.errands_left();
+        loop {
+            left.mark_unchanged();
+            if let Err(fault) = self.look().await {
+                // The events stay, and the next look tries again.
+                self.app.report(&fault, "webhook");
+            }
+            let full = self.under_way.len() >= TRIES_AT_ONCE_MAX;
+            tokio::select! {
+                _ = stopped.changed() => break,
+                Some(ended) = self.under_way.join_next_with_id() => self.note(ended),
+                _ = left.changed(), if !full => tokio::time::sleep(LOOK_PAUSE).await,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+        let all = async { while self.under_way.join_next().await.is_some() {} };
+        // What is cut off here was not told to anybody as delivered: it is tried again.
+        if tokio::time::timeout(END_TIMEOUT, all).await.is_err() {
+            self.under_way.shutdown().await;
+        }
+    }
+
+    /// Starts what is due, the oldest first.
+    async fn look(&mut self) -> Result<(), Fault> {
+        // A sandbox reset puts another issuer in place: what was read here is settled there.
+        let issuer = self.app.issuer();
+        let errands = issuer.store.errands(&Lane::Channel(self.channel.clone())).await?;
+        let left: HashSet<_> = errands.iter().map(|errand| &errand.key).collect();
+        self.paces.retain(|key, _| left.contains(key));
+        let now = self.app.clock().now();
+        for errand in errands {
+            if self.under_way.len() >= TRIES_AT_ONCE_MAX {
+                break;
+            }
+            // Nothing else is ever left in the lane of a channel.
+            let Task::Tell(news) = errand.task else { continue };
+            if self.at_work.values().any(|(_, number)| *number == news.number) {
+                continue;
+            }
+            let pace = self.paces.get(&errand.key).copied().unwrap_or_default();
+            let step = pace.step(now);
+            if step == Step::Wait {
+                continue;
+            }
+            let dice = uuid::Uuid::new_v4().as_bytes()[0];
+            self.paces.insert(errand.key.clone(), pace.after(now, pace::last_try(news.at), dice));
+            self.start(step, errand.key, news, Arc::clone(&issuer));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, step: Step, key: ErrandKey, news: Box<NumberNews>, issuer: Arc<Issuer>) {
+        let delivery = Delivery {
+            app: self.app.clone(),
+            client: Arc::clone(&self.client),
+            channel: self.channel.clone(),
+            key: key.clone(),
+            issuer,
+        };
+        let number = news.number.clone();
+        let task = self.under_way.spawn(delivery.run(step, news));
+        self.at_work.insert(task.id(), (key, number));
+    }
+
+    fn note(&mut self, ended: Result<(Id, Arrival), JoinError>) {
+        let (id, arrival) = match ended {
+            Ok((id, arrival)) => (id, arrival),
+            Err(broken) => (broken.id(), Arrival::NotYet),
+        };
+        let done = self.at_work.remove(&id);
+        let pace = done.and_then(|(key, _)| self.paces.get_mut(&key));
+        if let (Arrival::Arrived, Some(pace)) = (arrival, pace) {
+            pace.arrived = true;
+        }
+    }
+}
+
+/// One try of one event.
+struct Delivery {
+    app: App,
+    client: Arc<Client>,
+    channel: ChannelId,
+    key: ErrandKey,
+    issuer: Arc<Issuer>,
+}
+
+impl Delivery {
+    async fn run(self, step: Step, news: Box<NumberNews>) -> Arrival {
+        let arrival = match step {
+            Step::Settle => Arrival::Arrived,
+            Step::Wait => return Arrival::NotYet,
+            Step::Try => self.post(&news).await,
+        };
+        let late = self.app.clock().now() >= pace::last_try(news.at);
+        match arrival {
+            Arrival::Arrived => self.settle(&news, true).await,
+            Arrival::NotYet if late => {
+                self.count("given_up");
+                tracing::warn!(
+                    "channel {} was not told of a change: its day is over",
+                    self.channel
+                );
+                self.settle(&news, false).await;
+            }
+            Arrival::NotYet => {}
+        }
+        arrival
+    }
+
+    async fn post(&self, news: &NumberNews) -> Arrival {
+        let channel = self.app.config().upi.channel(&self.channel);
+        let Some(webhook) = channel.and_then(|channel| channel.webhook.as_ref()) else {
+            return Arrival::NotYet;
+        };
+        let Some(message) = Message::of(&self.channel, &self.key, news) else {
+            return Arrival::NotYet;
+        };
+        let told = self.client.post(webhook, message).await;
+        self.count(match told {
+            Told::Taken => "delivered",
+            Told::Refused => "refused",
+            Told::Unreachable => "unreachable",
+        });
+        match told {
+            Told::Taken => Arrival::Arrived,
+            Told::Refused | Told::Unreachable => Arrival::NotYet,
+        }
+    }
+
+    async fn settle(&self, news: &NumberNews, arrived: bool) {
+        let command = NumberCommand::Told { key: self.key.clone(), arrived };
+        let (issuer, subject) = (Arc::clone(&self.issuer), news.subject());
+        let settled = async move {
+            let by = By::caller(Caller::parse("service")?);
+            issuer.turn::<Number>(&by, &subject, &command, |_, _, _| None).await.map(drop)
+        };
+        // A fault is reported there; the errand then stands and is settled with the next step.
+        let _ = self.app.act("webhook", settled).await;
+    }
+
+    fn count(&self, result: &'static str) {
+        self.app.metrics().webhook_tried(&self.channel, result);
+    }
+}
