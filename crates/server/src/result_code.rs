@@ -3,6 +3,8 @@
 use kunji_core::credential::Outcome;
 use kunji_core::refusal::Refusal;
 
+/// Done.
+pub const SUCCESS: (&str, &str) = ("00", "Success");
 /// The outcome is unknown.
 pub const UNKNOWN: (&str, &str) = ("U90", "Outcome unknown");
 /// The device is not the customer's.
@@ -28,7 +30,7 @@ pub fn of(verdict: Result<Outcome, Refusal>) -> (&'static str, &'static str) {
             | Outcome::CardUnblocked
             | Outcome::TriesCleared
             | Outcome::Abandoned,
-        ) => ("00", "Success"),
+        ) => SUCCESS,
         Err(refusal) => refused(refusal),
     }
 }

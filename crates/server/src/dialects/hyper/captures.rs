@@ -14,6 +14,7 @@ use super::page::{self, PageKind, PageState, PageView};
 use super::reply::{PinVoice, account_facts, masked};
 use super::wire::CredsBody;
 use crate::app::{App, Issuer};
+use crate::body::Object;
 
 /// What became of the secrets that were sent.
 pub(super) enum Submitted {
@@ -33,7 +34,7 @@ pub(super) enum Secrets {
 impl Secrets {
     /// One block for each control, no more and no less.
     pub(super) fn of(body: CredsBody, purpose: &Purpose) -> Option<Self> {
-        let mut taken: Vec<_> = body.creds.into_iter().map(Some).collect();
+        let mut taken: Vec<_> = body.creds.into_iter().map(|Object(cred)| Some(cred)).collect();
         let mut take = |kind: &str, sub_type: &str| {
             let meant = |cred: &&mut Option<super::wire::Cred>| {
                 cred.as_ref().is_some_and(|one| one.kind == kind && one.sub_type == sub_type)

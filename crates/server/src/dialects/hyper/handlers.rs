@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,9 @@ use crate::limiter::RetryAfter;
 const RESULT_WAIT: Duration = Duration::from_secs(25);
 /// How long it sleeps when nobody calls.
 const RESULT_TICK: Duration = Duration::from_millis(500);
+
+/// A capture's name in a path, which may be no text at all.
+type NamedPath = Result<Path<String>, PathRejection>;
 
 /// An action that is being answered.
 pub(super) struct Ask<'a> {
@@ -142,11 +146,7 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
 }
 
 /// `POST /hyper/v1/captures/{id}`.
-pub(super) async fn submit(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    http: HttpRequest,
-) -> Event {
+pub(super) async fn submit(State(app): State<App>, id: NamedPath, http: HttpRequest) -> Event {
     let headers = http.headers().clone();
     let sitting = match sitting(&app, &headers, &id).await {
         Ok(sitting) => sitting,
@@ -176,11 +176,7 @@ pub(super) async fn submit(
 }
 
 /// `DELETE /hyper/v1/captures/{id}`.
-pub(super) async fn cancel(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Event {
+pub(super) async fn cancel(State(app): State<App>, id: NamedPath, headers: HeaderMap) -> Event {
     let sitting = match sitting(&app, &headers, &id).await {
         Ok(sitting) => sitting,
         Err(event) => return event,
@@ -197,11 +193,7 @@ pub(super) async fn cancel(
 }
 
 /// `GET /hyper/v1/captures/{id}/result`: waits a while; 204 when it is still open.
-pub(super) async fn result(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn result(State(app): State<App>, id: NamedPath, headers: HeaderMap) -> Response {
     let started = tokio::time::Instant::now();
     loop {
         let sitting = match sitting(&app, &headers, &id).await {
@@ -224,7 +216,7 @@ pub(super) async fn result(
 }
 
 /// `GET /hyper/v1/captures/{id}/page`.
-pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub(super) async fn page(State(app): State<App>, id: NamedPath) -> Response {
     let none = HeaderMap::new();
     let Ok(sitting) = sitting(&app, &none, &id).await else {
         return super::html(StatusCode::NOT_FOUND, super::NO_CAPTURE.to_owned());
@@ -239,9 +231,9 @@ pub(super) async fn page(State(app): State<App>, Path(id): Path<String>) -> Resp
 }
 
 /// The capture that is named; a session that is shown must be the one that it belongs to.
-async fn sitting(app: &App, headers: &HeaderMap, id: &str) -> Result<Sitting, Event> {
+async fn sitting(app: &App, headers: &HeaderMap, id: &NamedPath) -> Result<Sitting, Event> {
     let unknown = || Event::capture_failed("").with_status(StatusCode::NOT_FOUND);
-    let id = CaptureId::parse(id).map_err(|_| unknown())?;
+    let id = id.as_ref().ok().and_then(|Path(id)| CaptureId::parse(id).ok()).ok_or_else(unknown)?;
     let found = captures::find(app, &id).await.map_err(|fault| broken(app, &fault, ""))?;
     let sitting = found.ok_or_else(unknown)?;
     if headers.contains_key(SESSION) {

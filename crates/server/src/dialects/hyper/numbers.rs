@@ -2,21 +2,20 @@
 
 use kunji_core::aggregate::Turn;
 use kunji_core::audit::Subject;
-use kunji_core::customer::{Customer, CustomerRefusal};
+use kunji_core::customer::{Aim, Customer, CustomerRefusal};
 use kunji_core::engine::{By, Claimed, Fault, Ticket, Turned};
 use kunji_core::ids::{Caller, TxnId, UpiNumber, Vpa};
-use kunji_core::mapper::{Number, NumberCommand, NumberRefusal, NumberState, Registrant, Update};
-use kunji_core::receipt::Reply;
-use kunji_core::rules::Rules;
+use kunji_core::mapper::{Number, NumberCommand, Registrant, Update};
+use kunji_core::refusal::Refusal;
 use kunji_core::time::{Millis, Stamp};
 
 use super::action::Action;
 use super::handlers::{Answer, Ask, Stop};
-use super::profile::customer_refused;
 use super::reply::{Event, masked_mobile, other_info, status};
 use super::request::needed;
 use super::wire::NumberResult;
 use crate::app::App;
+use crate::mapper_code::{self, MapperCode, customer_refused};
 use crate::{result_code, wall};
 
 /// What the three actions have in common.
@@ -35,12 +34,6 @@ struct Wanted {
 }
 
 #[derive(Clone, Copy)]
-enum Look {
-    Check,
-    Port,
-}
-
-#[derive(Clone, Copy)]
 enum Change {
     Vpa,
     Disable,
@@ -48,17 +41,29 @@ enum Change {
     Reactivate,
 }
 
-/// `upiCheckUpiNumberAvailability`.
+/// `upiCheckUpiNumberAvailability`: what creating or porting would come to.
 pub(super) async fn check(ask: Ask<'_>) -> Answer {
-    let look = ask.payload.one_of("command", &[("CHECK", Look::Check), ("PORT", Look::Port)])?;
+    let aims = [("CHECK", Aim::Register), ("PORT", Aim::Port)];
+    let aim = ask.payload.one_of("command", &aims)?;
     let wanted = wanted(&ask)?;
+    let Some((registrant, customer)) = registrant(&ask, &wanted).zip(wanted.customer.clone())
+    else {
+        let now = ask.app.clock().now();
+        return Ok(wanted.say(result_code::DEVICE_MISMATCH, "", None, now));
+    };
     let by = by(&ask, &wanted)?;
-    let (issuer, rules) = (ask.app.issuer(), ask.app.config().rules.clone());
-    let said = wanted.clone();
+    let (issuer, said) = (ask.app.issuer(), wanted.clone());
     let looked = ask.app.act(ask.action.as_str(), async move {
         let subject = Subject::Number(said.number.clone());
+        let rules = &issuer.rules;
         let say = |_: &Turn<Number>, now: Option<&Number>, stamp: &Stamp| {
-            Some(said.looked(look, now, &rules, stamp))
+            let at = (rules, stamp);
+            let foreseen = MapperCode::foreseen(&customer, now, &registrant, &aim, at);
+            let words = foreseen.map_or_else(customer_refused, MapperCode::words);
+            let port = words == result_code::SUCCESS && aim == Aim::Port;
+            let existing = now.filter(|_| port).map(|number| mapper_code::masked(&number.vpa));
+            let state = mapper_code::availability(now, &registrant, at);
+            Some(said.say(words, state, existing, stamp.now).into_reply())
         };
         issuer.turn::<Number>(&by, &subject, &NumberCommand::LookUp, say).await
     });
@@ -164,8 +169,9 @@ async fn run(ask: Ask<'_>, wanted: Wanted, command: Option<NumberCommand>) -> An
             said.say(customer_refused(refusal), "", None, stamp.now).into_reply()
         };
         let say = |turn: &Turn<Number>, now: Option<&Number>, stamp: &Stamp| {
-            let words = turn.verdict.map_or_else(number_refused, |_| ("00", "Success"));
-            Some(said.say(words, state_word(now), None, stamp.now).into_reply())
+            let code = turn.verdict.map_or_else(MapperCode::from, |_| MapperCode::Success);
+            let state = now.map_or("NEW", |number| mapper_code::state_word(number.state));
+            Some(said.say(code.words(), state, None, stamp.now).into_reply())
         };
         issuer.claim_number(&by, command, refuse, say).await
     });
@@ -206,73 +212,10 @@ impl Wanted {
     }
 
     fn duplicate(&self, app: &App) -> Event {
-        self.say(("U01", "Duplicate request id"), "", None, app.clock().now())
+        self.say(result_code::of(Err(Refusal::Duplicate)), "", None, app.clock().now())
     }
 
     fn unknown(&self, app: &App) -> Event {
         self.say(result_code::UNKNOWN, "", None, app.clock().now())
-    }
-
-    /// What a look at a number comes to.
-    fn looked(&self, look: Look, now: Option<&Number>, rules: &Rules, stamp: &Stamp) -> Reply {
-        let ours = |number: &Number| {
-            self.customer.as_ref().is_some_and(|customer| number.is_held_by(&customer.id))
-        };
-        let own = self.customer.as_ref().and_then(|customer| customer.mobile.as_ref());
-        let own = own.is_some_and(|mobile| self.number.is_of(mobile));
-        let held = now.filter(|number| number.state != NumberState::Deleted);
-        let (said, existing) = match (look, held) {
-            (Look::Port, _) if !own => (customer_refused(CustomerRefusal::NotPortable), None),
-            (Look::Port, Some(number)) if !ours(number) => {
-                (("00", "Success"), Some(masked_vpa(&number.vpa)))
-            }
-            (Look::Port, Some(_)) => (number_refused(NumberRefusal::AlreadyInThisState), None),
-            (Look::Port, None) => (number_refused(NumberRefusal::NotRegistered), None),
-            (Look::Check, Some(number)) if !ours(number) => {
-                (number_refused(NumberRefusal::HeldByAnother), None)
-            }
-            (Look::Check, _) => match now {
-                Some(number) if number.is_cooling(rules, stamp.now) && !self.had(number) => {
-                    (number_refused(NumberRefusal::Cooling), None)
-                }
-                Some(_) | None => (("00", "Success"), None),
-            },
-        };
-        self.say(said, state_word(now), existing, stamp.now).into_reply()
-    }
-
-    fn had(&self, number: &Number) -> bool {
-        self.customer.as_ref().is_some_and(|customer| number.owner == customer.id)
-    }
-}
-
-/// The first and the last letter, so that the owner knows it again.
-fn masked_vpa(vpa: &Vpa) -> String {
-    let (user, handle) = vpa.as_str().split_once('@').unwrap_or_default();
-    let mut letters = user.chars();
-    let (first, last) = (letters.next(), letters.next_back());
-    let crosses = "X".repeat(letters.count());
-    let end = |letter: Option<char>| letter.map(String::from).unwrap_or_default();
-    format!("{}{crosses}{}@{handle}", end(first), end(last))
-}
-
-/// Where a number stands; `NEW` when nobody ever held it.
-fn state_word(number: Option<&Number>) -> &'static str {
-    match number.map(|number| number.state) {
-        None => "NEW",
-        Some(NumberState::Active) => "ACTIVE",
-        Some(NumberState::Disabled) => "DISABLED",
-        Some(NumberState::Deleted) => "DELETED",
-    }
-}
-
-fn number_refused(refusal: NumberRefusal) -> (&'static str, &'static str) {
-    match refusal {
-        NumberRefusal::NotRegistered => ("KU01", "UPI number not registered"),
-        NumberRefusal::NotInThisState => ("KU02", "Action not allowed in this state"),
-        NumberRefusal::AlreadyInThisState => ("KU03", "Already in this state"),
-        NumberRefusal::NotTheLinkedVpa => ("KU05", "Not the linked VPA"),
-        NumberRefusal::HeldByAnother => ("KU06", "Held by another customer"),
-        NumberRefusal::Cooling => ("KU07", "Cooling period"),
     }
 }

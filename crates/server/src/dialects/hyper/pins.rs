@@ -27,6 +27,9 @@ use super::wire::{CaptureNeeded, CaptureReply, Control, SERVICE};
 use crate::app::{App, Issuer};
 use crate::{result_code, wall};
 
+/// The event, and the code in our own figures, of a capture that was opened.
+const OPENED: &str = "capture_required";
+
 /// What the three actions have in common, once it is read.
 struct Wanted {
     account: CredentialId,
@@ -175,6 +178,7 @@ impl Room {
         };
         let subject = Subject::Capture(self.id.clone());
         let say = |_: &Turn<Capture>, now: Option<&Capture>, _: &Stamp| Some(self.say(now));
+        // A repeated refusal stays one, even where a capture could be opened now.
         let reply = match self.issuer.turn::<Capture>(&by, &subject, &command, say).await? {
             Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
             Turned::Decided { reply: None, .. } => return Err(Fault::Busy),
@@ -183,7 +187,8 @@ impl Room {
                 return Ok(self.voice.decided(said, self.credential.as_ref()).into_reply());
             }
         };
-        if let (Ok(_), Purpose::Set { .. }) = (self.fit, &self.voice.order.purpose) {
+        let sets = matches!(self.voice.order.purpose, Purpose::Set { .. });
+        if sets && reply.code == OPENED {
             self.send_otp().await?;
         }
         Ok(reply)
@@ -193,18 +198,18 @@ impl Room {
     fn by(&self) -> Result<By, Fault> {
         let Order { profile, account, vpa, purpose, udf, txn, request_id, .. } = &self.voice.order;
         let mut print = self.issuer.vault.fingerprint();
-        let card = match purpose {
+        let named = match purpose {
             Purpose::Set { last_six, expiry, mapping } => {
-                format!("{last_six} {} {}", expiry.short(), mapping.as_str())
+                format!("{vpa} {last_six} {} {}", expiry.short(), mapping.as_str())
             }
+            // The VPA is the session's, and may be another one tomorrow.
             Purpose::Change | Purpose::Balance => String::new(),
         };
         for text in [
             action_of(purpose).as_str(),
             &profile.to_string(),
             &account.to_string(),
-            vpa.as_str(),
-            &card,
+            &named,
             udf.as_deref().unwrap_or_default(),
             request_id,
         ] {
@@ -249,7 +254,7 @@ impl Room {
         let body = CaptureReply {
             request_id: &capture.order.request_id,
             service: SERVICE,
-            event: "capture_required",
+            event: OPENED,
             payload: CaptureNeeded {
                 action: action_of(&capture.order.purpose).as_str(),
                 capture_id: self.id.as_str(),
@@ -260,7 +265,7 @@ impl Room {
                 controls,
             },
         };
-        let code = "capture_required".to_owned();
+        let code = OPENED.to_owned();
         Reply { status: 200, code, body: json(&body), nonce: [0; 16] }
     }
 }

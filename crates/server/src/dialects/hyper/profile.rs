@@ -21,6 +21,7 @@ use super::wire::{
     VpaAccount,
 };
 use crate::app::App;
+use crate::mapper_code::{MapperCode, customer_refused};
 use crate::result_code;
 
 /// Longest name of a device.
@@ -263,13 +264,12 @@ pub(super) async fn link(ask: Ask<'_>) -> Answer {
     let customer = customer_now(&ask).await?;
     let linked = customer.as_ref().is_some_and(|customer| customer.vpa(&vpa).is_some());
     let said = match linked {
-        true => ("00", "Success"),
-        false => TAKEN,
+        true => result_code::SUCCESS,
+        // Somebody was faster.
+        false => MapperCode::HeldByAnother.words(),
     };
     ask.links(said, customer.as_ref()).await
 }
-
-const TAKEN: (&str, &str) = ("KU06", "Held by another customer");
 
 /// The holder's name, if all accounts are kept under the customer's mobile number.
 async fn vouched_name(
@@ -328,7 +328,7 @@ async fn change_links(ask: Ask<'_>, command: CustomerCommand) -> Answer {
     for holding in open.collect::<Vec<_>>() {
         settle(&ask, holding).await?;
     }
-    ask.links(("00", "Success"), customer_now(&ask).await?.as_ref()).await
+    ask.links(result_code::SUCCESS, customer_now(&ask).await?.as_ref()).await
 }
 
 async fn settle(ask: &Ask<'_>, holding: Holding) -> Result<bool, Fault> {
@@ -388,23 +388,4 @@ async fn account(
         atm_pin_length: "4".to_owned(),
         is_primary: word(customer.vpas.iter().any(|linked| linked.primary == *id)),
     }))
-}
-
-/// The customer's refusals in the codes that this vendor passes on.
-pub(super) fn customer_refused(refusal: CustomerRefusal) -> (&'static str, &'static str) {
-    match refusal {
-        CustomerRefusal::NotBound
-        | CustomerRefusal::UnknownCustomer
-        | CustomerRefusal::StartedBefore
-        | CustomerRefusal::BindingBlocked => result_code::DEVICE_MISMATCH,
-        CustomerRefusal::MobileMismatch => result_code::MOBILE_CHANGED,
-        CustomerRefusal::NotLinked => result_code::NO_SUCH_ACCOUNT,
-        CustomerRefusal::NotTheirVpa => ("KU04", "VPA not of this customer or provider"),
-        CustomerRefusal::LastVpa => ("KU02", "The last VPA stays"),
-        CustomerRefusal::VpaInUse => ("KU02", "A UPI number leads to the VPA"),
-        CustomerRefusal::PrimaryStays => ("KU02", "The primary account stays"),
-        CustomerRefusal::NotOwnMobile => ("KU02", "Not the customer's mobile number"),
-        CustomerRefusal::NotPortable => ("KU02", "Only the own mobile number can be ported"),
-        CustomerRefusal::LimitReached => ("KU08", "Limit reached"),
-    }
 }

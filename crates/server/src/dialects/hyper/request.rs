@@ -187,9 +187,9 @@ impl<'a> Payload<'a> {
     }
 
     /// One of a closed set of words.
-    pub(super) fn one_of<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Result<T, BadMember> {
+    pub(super) fn one_of<T: Clone>(self, name: &str, words: &[(&str, T)]) -> Result<T, BadMember> {
         let text = self.text(name)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone());
         found.ok_or_else(|| {
             let words = words.iter().map(|(word, _)| *word).collect::<Vec<_>>();
             invalid(name, &format!("expected {}", words.join(", ")))

@@ -212,7 +212,7 @@ pub(super) struct NumberResult<'a> {
 /// What the page or an SDK sends: one sealed block for each control.
 #[derive(Debug, Deserialize)]
 pub(super) struct CredsBody {
-    pub(super) creds: Vec<Cred>,
+    pub(super) creds: Vec<Object<Cred>>,
 }
 
 /// One sealed secret.

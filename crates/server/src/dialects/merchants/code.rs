@@ -2,7 +2,8 @@
 
 use kunji_core::audit::Action;
 use kunji_core::customer::CustomerRefusal;
-use kunji_core::mapper::NumberRefusal;
+
+use crate::mapper_code::MapperCode;
 
 /// One call of this API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,55 +104,11 @@ impl ResponseCode {
     }
 }
 
-/// `gatewayResponseCode`: what the mapper, or the customer's own rules, said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GatewayCode {
-    Success,
-    NotRegistered,
-    NotAllowed,
-    AlreadySo,
-    NotTheirVpa,
-    NotTheLinkedVpa,
-    HeldByAnother,
-    Cooling,
-    LimitReached,
-}
-
-impl GatewayCode {
-    /// Code and message.
-    pub(super) fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Success => ("00", "Success"),
-            Self::NotRegistered => ("KU01", "UPI number is not registered"),
-            Self::NotAllowed => ("KU02", "Action is not allowed in this state"),
-            Self::AlreadySo => ("KU03", "UPI number is already in this state"),
-            Self::NotTheirVpa => ("KU04", "VPA is not of this customer or PSP"),
-            Self::NotTheLinkedVpa => ("KU05", "UPI number is not linked to the VPA named"),
-            Self::HeldByAnother => ("KU06", "UPI number is held by another customer"),
-            Self::Cooling => ("KU07", "UPI number is in its cooling period"),
-            Self::LimitReached => ("KU08", "Customer holds as many UPI numbers as allowed"),
-        }
-    }
-}
-
-impl From<NumberRefusal> for GatewayCode {
-    fn from(refusal: NumberRefusal) -> Self {
-        match refusal {
-            NumberRefusal::NotRegistered => Self::NotRegistered,
-            NumberRefusal::NotInThisState => Self::NotAllowed,
-            NumberRefusal::AlreadyInThisState => Self::AlreadySo,
-            NumberRefusal::NotTheLinkedVpa => Self::NotTheLinkedVpa,
-            NumberRefusal::HeldByAnother => Self::HeldByAnother,
-            NumberRefusal::Cooling => Self::Cooling,
-        }
-    }
-}
-
 /// How a refusal by the customer's own rules is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// By the gateway triple.
-    Gateway(GatewayCode),
+    Gateway(MapperCode),
     /// By the API, with a message.
     Api(ResponseCode, &'static str),
 }
@@ -169,9 +126,9 @@ impl From<CustomerRefusal> for Refused {
             CustomerRefusal::NotBound => {
                 Self::Api(ResponseCode::DeviceMismatch, "Device is not bound to the customer")
             }
-            CustomerRefusal::NotTheirVpa => Self::Gateway(GatewayCode::NotTheirVpa),
-            CustomerRefusal::NotPortable => Self::Gateway(GatewayCode::NotAllowed),
-            CustomerRefusal::LimitReached => Self::Gateway(GatewayCode::LimitReached),
+            CustomerRefusal::NotTheirVpa => Self::Gateway(MapperCode::NotTheirVpa),
+            CustomerRefusal::NotPortable => Self::Gateway(MapperCode::NotAllowed),
+            CustomerRefusal::LimitReached => Self::Gateway(MapperCode::LimitReached),
             // Nothing that this API asks for is refused so.
             CustomerRefusal::StartedBefore
             | CustomerRefusal::MobileMismatch

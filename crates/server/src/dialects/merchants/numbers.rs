@@ -1,24 +1,21 @@
 //! Does what is asked: the customer's rules first, then the mapper's.
 
-use kunji_core::aggregate::Aggregate as _;
 use kunji_core::audit::Subject;
 use kunji_core::customer::{Aim, Customer, CustomerCommand};
 use kunji_core::engine::{By, Claimed, Fault, Turned};
 use kunji_core::ids::{Mobile, UpiNumber, Vpa};
 use kunji_core::mapper::{Address, Number, NumberCommand, NumberState, Registrant};
 use kunji_core::receipt::Reply;
-use kunji_core::rules::Rules;
 use kunji_core::time::Stamp;
 
-use super::code::{GatewayCode, Refused};
-use super::reply::{Failure, Said, refused, state_word};
+use super::code::Refused;
+use super::reply::{Failure, Said, refused};
 use super::request::{Ask, FetchAsk, NumberAsk, ValidityAsk, Who, Wish};
 use crate::app::Issuer;
+use crate::mapper_code::{self, MapperCode};
 
 /// The handle under which a UPI number is an address.
 const MAPPER_HANDLE: &str = "mapper.npci";
-/// The shortest user part of a masked VPA whose last letter is shown.
-const MASK_LEN_MIN: usize = 5;
 
 /// Does what is asked and says what came of it.
 ///
@@ -85,7 +82,7 @@ async fn number(issuer: &Issuer, ask: &NumberAsk) -> Result<Reply, Fault> {
         owner: ask.who.profile.clone(),
         mobile: mobile.clone(),
         vpa: ask.vpa.clone(),
-        channel: ask.webhook.clone(),
+        channel: Some(ask.who.channel.clone()),
         txn: ask.who.ticket.as_ref().map(|ticket| ticket.txn.clone()),
     };
     let command = match &ask.wish {
@@ -114,7 +111,7 @@ async fn claim(
                 Refused::Gateway(code) => ask.decided(code, seen.as_ref(), mobile, stamp),
             },
             |turn, now, stamp| {
-                let code = turn.verdict.map_or_else(GatewayCode::from, |_| GatewayCode::Success);
+                let code = turn.verdict.map_or_else(MapperCode::from, |_| MapperCode::Success);
                 Some(ask.decided(code, now, mobile, stamp))
             },
         )
@@ -125,7 +122,7 @@ async fn claim(
     })
 }
 
-/// Says what registering or porting would come to, and changes nothing.
+/// Says whether the number may be had or taken over, and changes nothing.
 async fn look_up(
     issuer: &Issuer,
     ask: &NumberAsk,
@@ -134,19 +131,18 @@ async fn look_up(
 ) -> Result<Reply, Fault> {
     let rules = &issuer.rules;
     let mobile = by.mobile.clone();
-    let own = customer.may_claim(&ask.number, &ask.vpa, &aim, rules).map_err(Refused::from);
     let say = |now: Option<&Number>, stamp: &Stamp| {
-        let code = match own {
+        let foreseen = MapperCode::foreseen(customer, now, &by, &aim, (rules, stamp));
+        let code = match foreseen.map_err(Refused::from) {
             Err(Refused::Api(code, message)) => return Failure::of(code, message).reply(),
-            Err(Refused::Gateway(code)) => code,
-            Ok(()) => would_be(now, &by, &aim, (rules, stamp)),
+            Ok(code) | Err(Refused::Gateway(code)) => code,
         };
-        let port = code == GatewayCode::Success && aim == Aim::Port;
-        let existing = now.filter(|_| port).map(|number| masked(&number.vpa));
+        let port = code == MapperCode::Success && aim == Aim::Port;
+        let existing = now.filter(|_| port).map(|number| mapper_code::masked(&number.vpa));
         let ours = now.filter(|number| number.is_held_by(&by.owner));
         let said = Said {
             gateway: code,
-            status: Some(standing(now, &by, (rules, stamp))),
+            status: Some(mapper_code::availability(now, &by, (rules, stamp))),
             vpa: ours.map_or(&ask.vpa, |number| &number.vpa),
             existing: existing.as_deref(),
         };
@@ -162,50 +158,6 @@ async fn look_up(
         Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
         Turned::Decided { .. } | Turned::Duplicate => Failure::duplicate().reply(),
     })
-}
-
-/// What the mapper would say now.
-fn would_be(
-    now: Option<&Number>,
-    by: &Registrant,
-    aim: &Aim,
-    (rules, stamp): (&Rules, &Stamp),
-) -> GatewayCode {
-    let command = match aim {
-        Aim::Port => {
-            // Whoever ports must name the VPA; whoever asks need not know it yet.
-            let existing = now.map_or(&by.vpa, |number| &number.vpa).clone();
-            NumberCommand::Port { by: by.clone(), existing }
-        }
-        Aim::Register | Aim::ChangeVpa { .. } | Aim::Update => NumberCommand::Register(by.clone()),
-    };
-    let verdict = Number::decide(now, &command, rules, stamp).verdict;
-    verdict.map_or_else(GatewayCode::from, |_| GatewayCode::Success)
-}
-
-/// `NEW` when nobody has it and it may be had, else where it stands.
-fn standing(
-    now: Option<&Number>,
-    by: &Registrant,
-    (rules, stamp): (&Rules, &Stamp),
-) -> &'static str {
-    let free = |number: &Number| {
-        let kept = number.is_cooling(rules, stamp.now) && number.owner != by.owner;
-        number.state == NumberState::Deleted && !kept
-    };
-    match now {
-        Some(number) if !free(number) => state_word(number.state),
-        Some(_) | None => "NEW",
-    }
-}
-
-/// As much of a VPA as its owner needs to know it again, and nobody to guess it.
-fn masked(vpa: &Vpa) -> String {
-    let user = vpa.as_str().split_once('@').map_or("", |(user, _)| user);
-    let first: String = user.chars().take(1).collect();
-    let last = user.chars().last().filter(|_| user.len() >= MASK_LEN_MIN);
-    let last: String = last.into_iter().collect();
-    format!("{first}*****{last}@{}", vpa.handle())
 }
 
 async fn fetch(issuer: &Issuer, ask: &FetchAsk) -> Result<Reply, Fault> {
@@ -258,21 +210,4 @@ async fn by_number_of(
     let number = issuer.look::<Number>(&Subject::Number(number)).await?;
     let active = number.filter(|number| number.state == NumberState::Active);
     Ok(active.map(|number| (number.vpa, number.owner)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mask_tells_neither_the_middle_nor_the_length() {
-        for (vpa, expected) in [
-            ("something@handle", "s*****g@handle"),
-            ("me@broker", "m*****@broker"),
-            ("four@handle", "f*****@handle"),
-            ("fiver@handle", "f*****r@handle"),
-        ] {
-            assert_eq!(masked(&Vpa::parse_address(vpa).unwrap()), expected);
-        }
-    }
 }

@@ -6,15 +6,16 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::customer::{Customer, CustomerRefusal};
 use kunji_core::ids::{Mobile, Vpa};
-use kunji_core::mapper::{Number, NumberState};
+use kunji_core::mapper::Number;
 use kunji_core::receipt::Reply;
 use kunji_core::time::Stamp;
 use serde::Serialize;
 
-use super::code::{ALL_CODES, GatewayCode, Refused, ResponseCode};
+use super::code::{ALL_CODES, Refused, ResponseCode};
 use super::request::{FetchAsk, NumberAsk, ValidityAsk};
 use super::wire::{AnswerReply, FetchReply, GatewayReply, HeldReply, NumberReply, ValidityReply};
 use crate::limiter::RetryAfter;
+use crate::mapper_code::{MapperCode, state_word};
 use crate::telemetry::ReplyCode;
 use crate::wall;
 
@@ -160,22 +161,13 @@ pub(super) fn refused(refusal: CustomerRefusal) -> Reply {
 /// What is said of one number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Said<'a> {
-    pub(super) gateway: GatewayCode,
+    pub(super) gateway: MapperCode,
     /// Where the number stands; `None` when nobody ever had it.
     pub(super) status: Option<&'static str>,
     /// The VPA that it leads to, where the customer may know; else the one asked for.
     pub(super) vpa: &'a Vpa,
     /// The VPA of another customer, masked.
     pub(super) existing: Option<&'a str>,
-}
-
-/// Where a number stands, in one word.
-pub(super) fn state_word(state: NumberState) -> &'static str {
-    match state {
-        NumberState::Active => "ACTIVE",
-        NumberState::Disabled => "DISABLED",
-        NumberState::Deleted => "DELETED",
-    }
 }
 
 impl NumberAsk {
@@ -200,7 +192,7 @@ impl NumberAsk {
     /// The verdict and where the number stands after it.
     pub(super) fn decided(
         &self,
-        gateway: GatewayCode,
+        gateway: MapperCode,
         number: Option<&Number>,
         mobile: &Mobile,
         stamp: &Stamp,
@@ -236,9 +228,9 @@ impl FetchAsk {
             merchant_customer_id: who.profile.customer.as_str(),
             customer_mobile_number: customer.mobile.as_ref().map(Mobile::as_str),
             upi_numbers: upi_numbers.collect(),
-            gateway: gateway(GatewayCode::Success, who.txn(), stamp),
+            gateway: gateway(MapperCode::Success, who.txn(), stamp),
         };
-        let (code, _) = GatewayCode::Success.words();
+        let (code, _) = MapperCode::Success.words();
         success(code, payload, who.udf.as_deref())
     }
 }
@@ -257,11 +249,11 @@ impl ValidityAsk {
     }
 }
 
-fn gateway<'a>(code: GatewayCode, txn: Option<&'a str>, stamp: &Stamp) -> GatewayReply<'a> {
+fn gateway<'a>(code: MapperCode, txn: Option<&'a str>, stamp: &Stamp) -> GatewayReply<'a> {
     let (text, message) = code.words();
     GatewayReply {
         gateway_transaction_id: txn,
-        gateway_response_status: match code == GatewayCode::Success {
+        gateway_response_status: match code == MapperCode::Success {
             true => "SUCCESS",
             false => "FAILURE",
         },

@@ -47,8 +47,6 @@ pub(super) struct NumberAsk {
     pub(super) number: UpiNumber,
     pub(super) vpa: Vpa,
     pub(super) wish: Wish,
-    /// Where the change is told, if anywhere.
-    pub(super) webhook: Option<ChannelId>,
 }
 
 /// What is wished for a number.
@@ -121,8 +119,7 @@ pub(super) fn read(
             let wish = wish(call, body)?;
             who.rest(body)?;
             who.ticket = ticket(call, body, &channel, print);
-            let webhook = signed.channel.webhook.as_ref().map(|_| channel);
-            Ok(Ask::Number(Box::new(NumberAsk { who, number, vpa, wish, webhook })))
+            Ok(Ask::Number(Box::new(NumberAsk { who, number, vpa, wish })))
         }
         Call::Fetch => {
             let mut who = Reading { call, body, signed }.who(caller)?;
