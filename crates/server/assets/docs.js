@@ -4,14 +4,19 @@
 
 const ENCRYPT = "prepaidEncrypt";
 const DECRYPT = "prepaidDecrypt";
-const TXN_MEMBERS = { txnId: "TXN", clientTxnId: "CTX", txn: "VRF" };
-const TXN_PATTERN = /("(txnId|clientTxnId|txn)"\s*:\s*")[^"\\]*(")/g;
+const TXN_MEMBERS = { txnId: "TXN", clientTxnId: "CTX", txn: "VRF", upiRequestId: "STK" };
+const TXN_PATTERN = /("(txnId|clientTxnId|txn|upiRequestId)"\s*:\s*")[^"\\]*(")/g;
+const SECRET = "Checksum secret";
+const SESSION = "X-Kunji-Session";
+const FORMS_OPEN_MAX = 3;
 const SEND_TIMEOUT_MS = 30_000;
 const DEPTH_MAX = 8;
 
 let api = null;
 let operations = [];
 const drafts = new Map();
+/** What earlier answers told: the session, and the capture that waits. */
+const kept = { session: "", capture: "" };
 
 const byId = (id) => document.getElementById(id);
 
@@ -79,7 +84,8 @@ function examplesOf(holder) {
 
 function readOperations() {
   const list = [];
-  for (const [path, item] of Object.entries(api.paths)) {
+  const webhooks = Object.entries(api.webhooks ?? {}).map(([name, item]) => [name, item, true]);
+  for (const [path, item, webhook = false] of [...Object.entries(api.paths), ...webhooks]) {
     for (const [method, operation] of Object.entries(item)) {
       if (!["get", "post", "put", "patch", "delete"].includes(method)) continue;
       const content = operation.requestBody?.content?.["application/json"];
@@ -88,11 +94,13 @@ function readOperations() {
         ...operation,
         id: operation.operationId,
         path,
+        webhook,
         method: method.toUpperCase(),
         parameters: (operation.parameters ?? []).map(resolve),
         secured: (operation.security ?? api.security ?? []).some((one) => "bearer" in one),
         body: operation["x-kunji-inner-request"] ?? content ?? null,
         outer: operation["x-kunji-inner-request"] ? content : null,
+        checksum: operation["x-kunji-checksum"] ?? null,
         haystack: haystack.join("\n").toLowerCase(),
       });
     }
@@ -135,7 +143,8 @@ function typeText(schema) {
 function limitsText(schema) {
   const limits = [];
   if (schema.pattern) limits.push(`pattern ${schema.pattern}`);
-  if (schema.minLength > 1 || schema.maxLength) limits.push(`${schema.minLength ?? 0} to ${schema.maxLength ?? "any"} characters`);
+  if (schema.minLength > 1 && schema.minLength === schema.maxLength) limits.push(`${schema.minLength} characters`);
+  else if (schema.minLength > 1 || schema.maxLength) limits.push(`${schema.minLength ?? 0} to ${schema.maxLength ?? "any"} characters`);
   else if (schema.minLength === 1) limits.push("not empty");
   if (schema.minProperties) limits.push(`at least ${schema.minProperties} member`);
   return limits.join(", ");
@@ -147,9 +156,9 @@ function showMembers(schema, depth = 0) {
   if (depth > DEPTH_MAX) return null;
   const forms = whole.anyOf ?? whole.oneOf;
   if (forms) {
-    const shown = forms.map((form, at) => el("li", {}, el("span", { class: "type" }, `Form ${at + 1}`),
-      prose(resolve(form).description), showMembers(form, depth + 1)));
-    return el("ul", { class: "members" }, ...shown);
+    const common = (whole.allOf ?? []).flatMap((part) => [prose(resolve(part).description), showMembers(part, depth + 1)]);
+    const shown = forms.map((form, at) => el("li", {}, ...showForm(form, at, depth, forms.length > FORMS_OPEN_MAX)));
+    return el("div", {}, ...common.filter(Boolean), el("ul", { class: "members" }, ...shown));
   }
   if (whole.type === "array") return showMembers(whole.items, depth + 1);
   if (!whole.properties) return null;
@@ -159,6 +168,14 @@ function showMembers(schema, depth = 0) {
     return showMember(name, inner, required.has(name), showMembers(inner.contentSchema ?? inner, depth + 1));
   });
   return el("ul", { class: "members" }, ...rows);
+}
+
+/** One of several forms; of many, only the title until it is opened. */
+function showForm(form, at, depth, folded) {
+  const { title, description } = resolve(form);
+  const name = el("span", { class: title ? "name" : "type" }, title ?? `Form ${at + 1}`);
+  const told = [prose(description), showMembers(form, depth + 1)].filter(Boolean);
+  return folded ? [fold([name], ...told)] : [name, ...told];
 }
 
 function showMember(name, schema, required, inner, description = schema.description) {
@@ -184,6 +201,7 @@ function showBodies(operation) {
   const { description } = resolve(operation.body.schema);
   if (description) parts.push(prose(description));
   parts.push(showMembers(operation.body.schema) ?? el("p", {}, "Any JSON object."));
+  if (operation.webhook) parts.push(...exampleBlocks(operation.body));
   if (operation.outer) {
     parts.push(fold([el("span", {}, "The body that carries it")], showMembers(operation.outer.schema), ...exampleBlocks(operation.outer)));
   }
@@ -201,6 +219,9 @@ function exampleBlocks(holder) {
   });
 }
 
+/** The number of a status, or the first of a range; `default` stands for failures. */
+const statusNumber = (text) => (text === "default" ? 400 : Number(text.replaceAll("X", "0")));
+
 const tone = (status) => (status < 300 ? "good" : status < 500 ? "warn" : "bad");
 
 function showResponses(operation) {
@@ -214,7 +235,7 @@ function showResponses(operation) {
       content.push(el("p", { class: "quiet" }, media), showMembers(holder.schema), ...exampleBlocks(holder));
     }
     if (!content.length) content.push(el("p", { class: "quiet" }, "No body is promised."));
-    const label = [el("span", { class: `status ${tone(Number(status))}` }, status), "  ", ...inline(response.description)];
+    const label = [el("span", { class: `status ${tone(statusNumber(status))}` }, status), "  ", ...inline(response.description)];
     return fold(label, ...content);
   });
   const inner = operation["x-kunji-inner-response"];
@@ -228,9 +249,12 @@ function showResponses(operation) {
 // Trying an operation.
 
 function freshId(member) {
-  const bytes = crypto.getRandomValues(new Uint8Array(10));
-  return TXN_MEMBERS[member] + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("").toUpperCase();
+  // The ids of the UPI APIs have 35 letters and digits.
+  const bytes = crypto.getRandomValues(new Uint8Array(member === "upiRequestId" ? 16 : 10));
+  return TXN_MEMBERS[member] + hex(bytes).toUpperCase();
 }
+
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const withFreshIds = (text) =>
   text.replace(TXN_PATTERN, (_, before, member, after) => before + freshId(member) + after);
@@ -240,6 +264,7 @@ function draftOf(operation) {
   if (!drafts.has(operation.id)) {
     const draft = { values: {}, body: "", example: 0, renew: true };
     for (const one of operation.parameters) draft.values[one.name] = String(examplesOf(one)[0]?.value ?? "");
+    if (operation.checksum) draft.values[SECRET] = operation.checksum.secret;
     if (operation.secured) draft.values.Authorization = api.components.securitySchemes.bearer["x-kunji-example"] ?? "";
     drafts.set(operation.id, draft);
     takeExample(operation, draft, 0);
@@ -251,7 +276,27 @@ function takeExample(operation, draft, at) {
   const example = examplesOf(operation.body)[at];
   draft.example = at;
   draft.body = example ? pretty(example.value) : "";
-  Object.assign(draft.values, example?.["x-kunji-headers"]);
+  fill(operation, draft);
+}
+
+/** Puts in what earlier answers told, then what the example says of headers. */
+function fill(operation, draft) {
+  for (const one of operation.parameters) {
+    const value = kept[one["x-kunji-kept"]];
+    if (value) draft.values[one.name] = value;
+  }
+  Object.assign(draft.values, examplesOf(operation.body)[draft.example]?.["x-kunji-headers"]);
+}
+
+/** Keeps the session and the capture of an answer for the calls that follow. */
+function keep({ response, json }) {
+  const session = response.headers.get(SESSION);
+  const capture = json?.value?.payload?.captureId;
+  if (session) kept.session = session;
+  if (typeof capture === "string") kept.capture = capture;
+  for (const operation of operations) {
+    if ((session || capture) && drafts.has(operation.id)) fill(operation, drafts.get(operation.id));
+  }
 }
 
 /** The request that the draft stands for; an empty header is not sent. */
@@ -270,6 +315,21 @@ function requestOf(operation, draft) {
   if (operation.body) headers["Content-Type"] = "application/json";
   const search = query.toString() ? `?${query}` : "";
   return { method: operation.method, url: path + search, headers, body: operation.body ? draft.body : undefined };
+}
+
+/** The request with its checksum, made now, unless it proves its sender in another way. */
+async function proven(operation, draft, request) {
+  const { headers, body } = request;
+  const secret = draft.values[SECRET];
+  const others = ["x-merchant-checksum", "x-merchant-signature"].some((name) => name in headers);
+  if (!operation.checksum || !secret || others || parseJson(body)?.value?.protected) return request;
+  if (!crypto.subtle) throw new Error("checksums can be made here over HTTPS or on this machine only");
+  const timestamp = headers["x-timestamp"] ?? String(Date.now());
+  const utf8 = new TextEncoder();
+  const covered = utf8.encode((headers["x-merchant-id"] ?? "") + (headers["x-merchant-channel-id"] ?? "") + timestamp + body);
+  const key = await crypto.subtle.importKey("raw", utf8.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const checksum = hex(new Uint8Array(await crypto.subtle.sign("HMAC", key, covered)));
+  return { ...request, headers: { ...headers, "x-timestamp": timestamp, "x-merchant-checksum": checksum } };
 }
 
 /** A request to one of the token helpers, under the same client headers. */
@@ -291,8 +351,8 @@ function curlPart(request, data, flags) {
 }
 
 /** The same as a command; a token call becomes three commands in a row. */
-function curlOf(operation, draft) {
-  const request = requestOf(operation, draft);
+async function curlOf(operation, draft) {
+  const request = await proven(operation, draft, requestOf(operation, draft));
   const data = request.body === undefined ? null : `--data-raw ${quoted(request.body)}`;
   if (!operation.outer) return curlPart(request, data, "-i");
   const { headers } = request;
@@ -362,6 +422,8 @@ function showResult({ answer, opened, failed }) {
   parts.unshift(el("p", { class: `outcome ${tone(answer.response.status)}` }, `${statusText(answer)} in ${answer.ms.toFixed(1)} ms`));
   if (opened) parts.push(...block(`Decrypted answer (helper: ${statusText(opened)})`, bodyText(opened)));
   parts.push(...block(opened ? "Token answer" : "Body", bodyText(answer)));
+  const page = answer.json?.value?.payload?.captureUrl;
+  if (/^https?:/.test(page)) parts.push(el("p", {}, el("a", { href: page, target: "_blank", rel: "noopener" }, "Open the page of this capture")));
   const data = decodedData(answer);
   if (data !== null) parts.push(...block("data, decoded", data));
   const pairs = [...answer.response.headers].flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
@@ -421,33 +483,61 @@ function bodyFields(operation, draft, changed, refresh) {
   };
   const examples = examplesOf(operation.body);
   const parts = [];
+  const note = el("p", { class: "quiet" });
   if (examples.length > 1) {
     const options = examples.map((one, at) => el("option", { value: at, selected: at === draft.example }, one.summary ?? one.name));
     const choose = (event) => { takeExample(operation, draft, Number(event.target.value)); refresh(); };
-    parts.push(field("Example", null, el("select", { onchange: choose }, ...options)));
+    parts.push(field("Example", null, el("select", { onchange: choose }, ...options)), note);
   }
+  if (examples.some((one) => one.value?.payload?.signaturePayload)) parts.push(signatureField(draft, put));
   parts.push(field(operation.outer ? "Inner JSON" : "Body", operation.outer ? "It is made into a token before it is sent." : null, editor));
   const buttons = [el("button", { type: "button", onclick: format }, "Format"),
     el("button", { type: "button", onclick: () => { takeExample(operation, draft, draft.example); refresh(); } }, "Back to the example")];
-  if (draft.body.search(TXN_PATTERN) >= 0) {
+  if (examples.some((one) => pretty(one.value).search(TXN_PATTERN) >= 0)) {
     buttons.unshift(el("button", { type: "button", onclick: () => put(withFreshIds(draft.body)) }, "New transaction ID"));
     const tick = el("input", { type: "checkbox", id: "renew", checked: draft.renew, onchange: (event) => { draft.renew = event.target.checked; } });
     parts.push(el("div", { class: "row" }, ...buttons),
-      el("p", { class: "tick" }, tick, el("label", { for: "renew" }, "New transaction ID after each answer, unless the outcome is unknown (429, 503)")));
+      el("p", { class: "tick" }, tick, el("label", { for: "renew" }, "New transaction ID after each answer, unless the outcome is unknown (429, 500, 503)")));
   } else {
     parts.push(el("div", { class: "row" }, ...buttons));
   }
-  return { parts, refresh: () => { editor.value = draft.body; } };
+  const refreshAll = () => {
+    editor.value = draft.body;
+    note.replaceChildren(...inline(examples[draft.example]?.description ?? ""));
+    note.hidden = !note.textContent;
+  };
+  return { parts, refresh: refreshAll };
+}
+
+/** Takes the members that a command printed, and puts them into the payload. */
+function signatureField(draft, put) {
+  const input = el("input", { class: "mono", autocomplete: "off", spellcheck: "false", autocapitalize: "off", oninput: () => {
+    const text = input.value.trim();
+    const members = parseJson(text.startsWith("{") ? text : `{${text}}`)?.value;
+    const body = parseJson(draft.body)?.value;
+    if (!members?.signature || !body?.payload) return;
+    // A session beside a signature would have to be a good one of the same customer.
+    draft.values[SESSION] = "";
+    input.value = "";
+    put(pretty({ ...body, payload: { ...body.payload, ...members } }));
+  } });
+  return field("Signature (optional)", "Paste what `kunji sign v2 --sandbox --customer 1234567` prints: it goes into the payload below.", input);
 }
 
 function showTry(operation) {
   const draft = draftOf(operation);
   const command = el("pre", { class: "wrap", tabindex: "0" });
-  const changed = () => { command.textContent = curlOf(operation, draft); };
+  let turn = 0;
+  const changed = async () => {
+    const mine = ++turn;
+    const text = await curlOf(operation, draft).catch((error) => `No command: ${error.message}.`);
+    if (mine === turn) command.textContent = text;
+  };
   const refreshers = [];
   const refresh = () => { refreshers.forEach((one) => one()); changed(); };
   const wanted = operation.parameters.map((one) => ({ ...one, choices: one.examples ? examplesOf(one) : [] }));
   if (operation.secured) wanted.unshift({ name: "Authorization", in: "header", required: true, description: "The key after `Bearer`." });
+  if (operation.checksum) wanted.push({ name: SECRET, description: "Never sent: `x-timestamp` and `x-merchant-checksum` are made from it when they are empty." });
   const fields = wanted.map((one) => parameterField(one, draft, changed));
   const body = operation.body ? bodyFields(operation, draft, changed, refresh) : null;
   refreshers.push(...fields.map((one) => one.refresh), ...(body ? [body.refresh] : []));
@@ -465,10 +555,11 @@ function showTry(operation) {
     send.setAttribute("aria-disabled", "true");
     spoken.textContent = "Sending.";
     try {
-      const done = await run(operation, requestOf(operation, draft));
+      const done = await run(operation, await proven(operation, draft, requestOf(operation, draft)));
+      keep(done.answer);
       result.replaceChildren(...showResult(done));
       spoken.textContent = `Answered with status ${done.answer.response.status}.`;
-      const unknown = [429, 503].includes(done.answer.response.status);
+      const unknown = [429, 500, 503].includes(done.answer.response.status);
       if (draft.renew && !done.failed && !unknown) draft.body = withFreshIds(draft.body);
       refresh();
     } catch (error) {
@@ -494,16 +585,17 @@ function showTry(operation) {
 // The page.
 
 function showOperation(operation) {
-  const attempt = showTry(operation);
+  const attempt = operation.webhook ? null : showTry(operation);
   const jump = () => {
     attempt.scrollIntoView();
     attempt.querySelector("input, select, textarea, button").focus({ preventScroll: true });
   };
   const head = el("div", { class: "head" }, el("h1", { tabindex: "-1" }, operation.summary),
-    el("p", { class: "route" }, el("b", {}, operation.method), operation.path), prose(operation.description),
-    el("p", { class: "jump" }, el("button", { type: "button", onclick: jump }, "Go to Try it")));
+    el("p", { class: "route" }, el("b", {}, operation.method), operation.webhook ? "to the address of the webhook" : operation.path),
+    prose(operation.description),
+    attempt ? el("p", { class: "jump" }, el("button", { type: "button", onclick: jump }, "Go to Try it")) : null);
   const told = el("div", {}, ...[showParameters(operation), showBodies(operation), showResponses(operation)].filter(Boolean));
-  const sheet = el("article", { class: "sheet" }, head, told, attempt);
+  const sheet = el("article", { class: "sheet" }, head, told, ...[attempt].filter(Boolean));
   byId("main").replaceChildren(sheet);
   document.title = `${operation.summary} - ${api.info.title} API`;
 }

@@ -1,52 +1,28 @@
 //! The OpenAPI document and the server agree.
 
+pub(crate) mod routes;
+mod signed;
 mod tree;
 
 use std::collections::BTreeSet;
 
+use kunji_server::dialects::{hyper, merchants};
 use ureq::http::Method;
 
+use self::routes::ROUTES;
 use self::tree::Tree;
 use crate::support::{Kunji, opened_text};
 
-/// Every route of the server: our own API, the dialects' calls, the steering of the sandbox.
-const ROUTES: &[(&str, &str)] = &[
-    ("POST", "/api/transactions/v1/changempin"),
-    ("POST", "/api/axis/upi/set-reset-mpin"),
-    ("POST", "/api/axis/upi/otp/request"),
-    ("POST", "/mob1/api/onboarding/v1/resetPin"),
-    ("POST", "/mob1/api/onboarding/v3/resetPin"),
-    ("POST", "/resetPin"),
-    ("POST", "/mob1/api/issuance/v1/createCard"),
-    ("POST", "/mob1/api/onboarding/v1/verifyCardholder"),
-    ("POST", "/mob1/api/onboarding/v1/cardInquiry"),
-    ("PATCH", "/mob1/api/onboarding/v1/block"),
-    ("PATCH", "/mob1/api/onboarding/v1/unblock"),
-    ("POST", "/mob1/api/onboarding/v1/checkStatus"),
-    ("POST", "/mob1/api/v2/encrypt"),
-    ("POST", "/mob1/api/v2/decrypt"),
-    ("POST", "/kunji/v1/credentials/{kind}/{id}/verify"),
-    ("POST", "/kunji/v1/credentials/{kind}/{id}/clear-tries"),
-    ("GET", "/livez"),
-    ("GET", "/readyz"),
-    ("GET", "/.well-known/jwks.json"),
-    ("GET", "/openapi.json"),
-    ("GET", "/docs"),
-    ("GET", "/docs/docs.css"),
-    ("GET", "/docs/docs.js"),
-    ("GET", "/kunji/v1/sandbox/outbox"),
-    ("GET", "/kunji/v1/sandbox/clock"),
-    ("POST", "/kunji/v1/sandbox/clock"),
-    ("POST", "/kunji/v1/sandbox/reset"),
-];
-
 /// The sources that name routes, so that a new one is missed here.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 9] = [
     include_str!("../../src/boot.rs"),
     include_str!("../../src/api.rs"),
     include_str!("../../src/dialects/axis.rs"),
     include_str!("../../src/dialects/prepaid.rs"),
     include_str!("../../src/dialects/prepaid/handlers.rs"),
+    include_str!("../../src/dialects/hyper.rs"),
+    include_str!("../../src/dialects/merchants.rs"),
+    include_str!("../../src/dialects/merchants/code.rs"),
     include_str!("../../src/sandbox.rs"),
 ];
 
@@ -159,30 +135,36 @@ fn every_route_is_in_the_document_and_nothing_else() {
         .map(|one| (one.method.to_string(), one.path.to_owned()))
         .collect();
     let routes: BTreeSet<_> =
-        ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+        ROUTES.iter().map(|one| (one.method.to_owned(), one.path.to_owned())).collect();
     assert_eq!(described, routes);
 }
 
-#[test]
-fn every_route_of_the_sources_is_in_the_list() {
-    let mut found = 0;
-    for source in SOURCES {
-        let own = source.split("#[cfg(test)]").next().unwrap();
-        // Paths are texts that begin with a slash, or calls of the prepaid API.
-        for text in own.split('"').skip(1).step_by(2) {
-            let call =
-                ["onboarding/", "issuance/", "v2/"].iter().any(|root| text.starts_with(root));
-            let path = match text {
-                "" | "/" | "//" => continue,
-                text if call => format!("/mob1/api/{text}"),
-                text if text.starts_with('/') && !text.ends_with('/') => text.to_owned(),
-                _ => continue,
-            };
-            assert!(ROUTES.iter().any(|(_, route)| *route == path), "{path} is not listed");
-            found += 1;
-        }
+/// The path that a text of the sources stands for, if it is one.
+fn path_of(text: &str) -> Option<String> {
+    let begins = |roots: &[&str]| roots.iter().any(|root| text.starts_with(root));
+    if let Some(rest) = text.strip_prefix("{capture}") {
+        return Some(format!("/hyper/v1/captures/{{id}}{rest}"));
     }
-    assert!(found >= ROUTES.len() - 3, "only {found} routes were found in the sources");
+    match text {
+        "/" | "//" | "/hyper/v1/captures" => None,
+        "{CAPTURES}/{{id}}" => Some("/hyper/v1/captures/{id}".to_owned()),
+        _ if begins(&["onboarding/", "issuance/", "v2/"]) => Some(format!("/mob1/api/{text}")),
+        _ if begins(&["upiNumber/", "vpas/"]) => {
+            Some(format!("/api/{{apiVersion}}/merchants/{text}"))
+        }
+        _ => (text.starts_with('/') && !text.ends_with('/')).then(|| text.to_owned()),
+    }
+}
+
+#[test]
+fn every_path_of_the_sources_is_in_the_list() {
+    let texts = SOURCES.iter().flat_map(|source| {
+        let own = source.split("#[cfg(test)]").next().unwrap();
+        own.split('"').skip(1).step_by(2)
+    });
+    let found: BTreeSet<_> = texts.filter_map(path_of).collect();
+    let listed: BTreeSet<_> = ROUTES.iter().map(|one| one.path.to_owned()).collect();
+    assert_eq!(found, listed);
 }
 
 #[test]
@@ -190,10 +172,10 @@ fn every_described_call_is_there() {
     let kunji = Kunji::sandbox();
     let document = Document::of(&kunji);
     for operation in document.operations() {
-        let (path, headers) = operation.address(None);
+        let ready = signed::ready(&kunji, &operation, None);
         let headers: Vec<_> =
-            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let answer = kunji.send(operation.method.clone(), &path, &headers, "");
+            ready.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = kunji.send(operation.method.clone(), &ready.path, &headers, "");
         assert!(![404, 405].contains(&answer.status), "{}: {answer:?}", operation.name());
         let described = operation.tree.at("responses").get(&answer.status.to_string());
         assert!(described.is_some(), "{}: {} is not described", operation.name(), answer.status);
@@ -205,18 +187,17 @@ fn every_request_example_works_on_a_fresh_sandbox() {
     let kunji = Kunji::sandbox();
     let document = Document::of(&kunji);
     for operation in document.operations() {
-        let statuses = operation.tree.at("responses").members().map(|(status, _)| status);
-        let good: Vec<u16> =
-            statuses.filter(|one| one.starts_with('2')).map(|one| one.parse().unwrap()).collect();
-        // Where the document knows two, the example is for the one that makes something.
-        let promised = good.iter().copied().max().unwrap();
+        let responses = operation.tree.at("responses").members();
+        let good = responses.filter(|(status, _)| status.starts_with('2'));
+        // Where the document knows two, the example is for the one that makes or says something.
+        let good = good.map(|(status, tree)| (tree.get("content").is_some(), status));
+        let promised: u16 = good.max().unwrap().1.parse().unwrap();
         for (name, example) in operation.requests() {
             println!("{} {name}", operation.name());
             kunji.start_over();
-            let (path, headers) = operation.address(example);
+            let signed::Ready { path, headers, body } = signed::ready(&kunji, &operation, example);
             let headers: Vec<_> =
                 headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let body = example.map(|one| one.at("value").to_string()).unwrap_or_default();
             let answer = kunji.send(operation.method.clone(), &path, &headers, body);
             assert_eq!(answer.status, promised, "{answer:?}");
             let is_json = answer.header("content-type") == Some("application/json");
@@ -246,7 +227,7 @@ fn agrees(operation: &Operation<'_>, status: u16, real: &Tree) {
 fn alike(real: &Tree, examples: &[&Tree]) {
     let same_code: Vec<_> =
         examples.iter().filter(|example| example.outcome() == real.outcome()).collect();
-    assert!(!same_code.is_empty(), "no example has the outcome {:?}", real.outcome());
+    assert!(!same_code.is_empty(), "no example has the outcome {:?}: {real}", real.outcome());
     assert!(
         same_code.iter().any(|example| example.shape() == real.shape()),
         "{real}\nis described as\n{}",
@@ -306,6 +287,8 @@ fn every_error_example_is_an_answer_of_the_server() {
                         example.at("responseMessage").text(),
                     )),
                     "token" => true,
+                    "requestId" => hyper::ALL_CODES.contains(&example.at("errorCode").text()),
+                    "status" => merchants::ALL_CODES.contains(&example.at("responseCode").text()),
                     other => panic!("{other} begins no answer"),
                 };
                 assert!(known, "{} {status}: {text}", operation.name());
@@ -332,5 +315,36 @@ fn every_inner_answer_example_has_a_known_code_and_message() {
                 assert!(crate::prepaid::MESSAGES.contains(&(code, message)), "{code} {message}");
             }
         }
+    }
+}
+
+#[test]
+fn every_signature_example_is_right() {
+    let document = Document::of(&Kunji::sandbox());
+    let mut seen = 0;
+    for operation in document.operations() {
+        for (name, example) in operation.requests() {
+            let payload = example.and_then(|one| one.at("value").get("payload"));
+            let Some(signed) = payload.and_then(|one| one.get("signaturePayload")) else {
+                continue;
+            };
+            let signature = signed::signature_v2(signed.text());
+            assert_eq!(payload.unwrap().at("signature").text(), signature, "{name}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 7);
+}
+
+#[test]
+fn every_action_has_an_example_and_every_code_an_explanation() {
+    let document = Document::of(&Kunji::sandbox());
+    let operations = document.operations();
+    let process = operations.iter().find(|one| one.path == hyper::PROCESS).unwrap();
+    let actions: Vec<_> = process.requests().iter().map(|(name, _)| *name).collect();
+    assert_eq!(actions, hyper::Action::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>());
+    let text = document.root.to_string();
+    for code in hyper::ALL_CODES.iter().chain(merchants::ALL_CODES) {
+        assert!(text.contains(&format!("`{code}`")), "{code} is not explained");
     }
 }

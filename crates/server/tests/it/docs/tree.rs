@@ -5,6 +5,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+/// Names of members that say what became of a request.
+const OUTCOMES: [&str; 7] =
+    ["responseCode", "gatewayResponseCode", "verdict", "code", "errorCode", "action", "event"];
+
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Tree {
@@ -70,14 +74,16 @@ impl Tree {
         }
     }
 
-    /// The first member, from the outside in, that says what became of a request.
-    pub(super) fn outcome(&self) -> Option<&str> {
-        for name in ["responseCode", "verdict", "code"] {
-            if let Some(Self::Plain(Value::String(code))) = self.get(name) {
-                return Some(code);
+    /// The members, from the outside in, that say what became of a request.
+    pub(super) fn outcome(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        for (name, value) in self.members() {
+            match value {
+                Self::Plain(Value::String(text)) if OUTCOMES.contains(&name) => found.push(&**text),
+                Self::Object(_) | Self::List(_) | Self::Plain(_) => found.extend(value.outcome()),
             }
         }
-        self.members().find_map(|(_, value)| value.outcome())
+        found
     }
 }
 
