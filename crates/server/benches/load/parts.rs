@@ -11,9 +11,12 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::routing::post;
+use kunji_core::aggregate::Kept as _;
 use kunji_core::audit::{Action, Event, Subject};
 use kunji_core::card::{DebitCard, Expiry, Standing};
-use kunji_core::credential::{Account, Credential, Facts, Holder, PinRecord, Registration};
+use kunji_core::credential::{
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+};
 use kunji_core::ids::{
     Caller, CardTail, CredentialId, CredentialKind, CustomerId, Mobile, TxnId, Vpa,
 };
@@ -207,20 +210,24 @@ async fn change(store: &Embedded, credential: &Credential) -> anyhow::Result<()>
         fingerprint: Fingerprint(kunji_vault::sha256(&[&encoded])),
         reply,
         at: event.at,
+        verdict: event.verdict,
         credential: Some(credential.id.clone()),
+    };
+    let state = match before.credential() {
+        None => credential.clone().keep(),
+        Some(_) => before.state,
     };
     let commit = Commit {
         expected: before.head.seq,
-        record: Record {
-            head: before.head.after(&encoded),
-            credential: Some(before.credential.unwrap_or_else(|| credential.clone())),
-        },
+        record: Record { head: before.head.after(&encoded), state },
         subject,
         encoded,
         receipt: Some((key, receipt)),
         spent: marks,
         messages: vec![],
         index: vec![],
+        errands: vec![],
+        settled: vec![],
     };
     let committed = store.commit(commit).await?;
     anyhow::ensure!(committed == Committed::Done, "a commit met another one");
@@ -242,6 +249,7 @@ fn credential(vault: &Vault, number: usize) -> anyhow::Result<Credential> {
         facts: Facts::Account(Account {
             ifsc: "AXIS0000001".to_owned(),
             masked: "*****6789".to_owned(),
+            bank: BankFacts::default(),
             vpas: vec![Vpa::parse(&format!("jo{number:05}@axis"))?],
             debit_card: Some(DebitCard {
                 last_six: CardTail::parse("123456")?,

@@ -450,9 +450,11 @@ fn public_keys_are_a_jwk_set_without_private_parts() {
     let keys = set["keys"].as_array().unwrap();
     let members = |key: &Value| key.as_object().unwrap().keys().cloned().collect::<HashSet<_>>();
     let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>();
-    assert_eq!(keys.len(), 2);
+    assert_eq!(keys.len(), 3);
     assert_eq!(members(&keys[0]), of(&["kty", "crv", "x", "y", "use", "alg", "kid"]));
     assert_eq!(members(&keys[1]), of(&["kty", "n", "e", "use", "alg", "kid"]));
+    // It signs in more than one way, so it names none.
+    assert_eq!(members(&keys[2]), of(&["kty", "n", "e", "use", "kid"]));
     let word = |key: &Value, name: &str| key[name].as_str().unwrap().to_owned();
     assert_eq!(
         ["kty", "crv", "use", "alg"].map(|name| word(&keys[0], name)),
@@ -462,7 +464,9 @@ fn public_keys_are_a_jwk_set_without_private_parts() {
         ["kty", "e", "use", "alg"].map(|name| word(&keys[1], name)),
         ["RSA", "AQAB", "enc", "RSA-OAEP-256"]
     );
-    assert_ne!(word(&keys[0], "kid"), word(&keys[1], "kid"));
+    assert_eq!(["kty", "use"].map(|name| word(&keys[2], name)), ["RSA", "sig"]);
+    let kids = keys.iter().map(|key| word(key, "kid")).collect::<HashSet<_>>();
+    assert_eq!(kids.len(), keys.len());
     assert_eq!(kunji.get("/.well-known/jwks.json").body, answer.body);
 }
 

@@ -10,6 +10,7 @@ use kunji_vault::{BlockAlg, Layout, PinUse, TokenKey};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+use crate::hyper::client::{self, App, Capture, PROCESS, cred, envelope, upi_id};
 use crate::support::blocks::{maker, sealed, sealed_change};
 use crate::support::watched::{Watched, free_port};
 use crate::support::{
@@ -21,6 +22,9 @@ const OLD: &str = "730582";
 const NEW: &str = "916047";
 const NEWER: &str = "604927";
 const WRONG: &str = "264817";
+/// Set and changed in the app.
+const APP_SET: &str = "825163";
+const APP_CHANGED: &str = "507381";
 const CARD: &str = "351906";
 const ATM: &str = "497203";
 /// Is sent where no PIN belongs.
@@ -28,6 +32,7 @@ const ASTRAY: &str = "682714";
 
 const WHO: [&str; 3] = ["CIFCANARY", "ACCCANARY", "canary@axis"];
 const MOBILE: &str = "919000000077";
+const APP_CUSTOMER: &str = "canary";
 const SET_RESET: &str = "/api/axis/upi/set-reset-mpin";
 const ENCRYPT: &str = "/mob1/api/v2/encrypt";
 const OTP_REQUEST: &str = "/api/axis/upi/otp/request";
@@ -88,7 +93,7 @@ fn the_search_finds_every_form() {
 }
 
 #[track_caller]
-fn nothing_in(what: &str, bytes: &[u8], canaries: &[String]) {
+pub(crate) fn nothing_in(what: &str, bytes: &[u8], canaries: &[String]) {
     for (nth, canary) in canaries.iter().enumerate() {
         let found = find(bytes, canary);
         assert_eq!(found, None, "canary {nth} is in {what} ({} bytes)", bytes.len());
@@ -96,7 +101,7 @@ fn nothing_in(what: &str, bytes: &[u8], canaries: &[String]) {
 }
 
 fn canaries() -> Vec<String> {
-    [OLD, NEW, NEWER, WRONG, CARD, ATM, ASTRAY].map(str::to_owned).to_vec()
+    [OLD, NEW, NEWER, WRONG, APP_SET, APP_CHANGED, CARD, ATM, ASTRAY].map(str::to_owned).to_vec()
 }
 
 /// A sandbox, and every answer it gave to anything but the outbox.
@@ -188,7 +193,8 @@ fn work(stage: &mut Stage) -> Vec<String> {
         assert_eq!(stage.live(CHANGE_MPIN, &cut).status, 400);
         assert_eq!(stage.verify("account/ACCCANARY", &json!(NEW)), "verified");
     }
-    let otps = [set_with_otp(stage, WRONG), set_with_otp(stage, ATM)];
+    let mut otps = vec![set_with_otp(stage, WRONG), set_with_otp(stage, ATM)];
+    otps.extend(app_work(stage));
     for _ in 0..2 {
         assert_eq!(stage.verify("account/ACCCANARY", &json!(WRONG)), "wrong_pin");
     }
@@ -196,7 +202,97 @@ fn work(stage: &mut Stage) -> Vec<String> {
         assert_eq!(stage.verify("account/ACCCANARY", &json!(pin)), "blocked");
     }
     card_work(stage);
-    otps.into()
+    otps
+}
+
+/// Opens a capture in the app.
+fn open(stage: &mut Stage, action: &str, members: Value) -> Capture {
+    let app = App::of(&stage.watched.kunji, APP_CUSTOMER);
+    let body = envelope(&fresh("R"), action, &client::with(app.signature(), &members));
+    let capture = Capture::of(stage.post(PROCESS, &[], &body));
+    stage.send(Method::GET, &format!("{}/page", capture.path()), &[], b"");
+    capture
+}
+
+/// Enters digits in blocks made for the capture, as the page does; the code of the result.
+fn enter(stage: &mut Stage, alg: BlockAlg, capture: &Capture, digits: &[Entered<'_>]) -> String {
+    let maker = maker(&stage.watched.kunji, alg);
+    let creds: Vec<_> = digits
+        .iter()
+        .map(|(kind, sub_type, pin_use, digits)| {
+            cred(kind, sub_type, &sealed(&maker, digits, *pin_use, &capture.txn))
+        })
+        .collect();
+    let answer = stage.post(&capture.path(), &[], &json!({ "creds": creds })).json();
+    stage.send(Method::GET, &format!("{}/result", capture.path()), &[], b"");
+    stage.send(Method::GET, &format!("{}/page", capture.path()), &[], b"");
+    answer["payload"]["gatewayResponseCode"].as_str().unwrap_or_default().to_owned()
+}
+
+/// `type`, `subType`, what the block is for, and the digits.
+type Entered<'a> = (&'a str, &'a str, PinUse, &'a str);
+
+fn digits<'a>((kind, sub_type, pin_use): Place, digits: &'a str) -> Entered<'a> {
+    (kind, sub_type, pin_use, digits)
+}
+
+/// Where digits are entered.
+type Place = (&'static str, &'static str, PinUse);
+
+/// The three captures of the app, with right digits, wrong ones, and some where none belong.
+fn app_work(stage: &mut Stage) -> Vec<String> {
+    let set = || {
+        let mut members = App::set_members(WHO[1], "canary@handle");
+        members["upiRequestId"] = json!(upi_id());
+        members
+    };
+    let (old, new) = (("PIN", "MPIN", PinUse::Mpin), ("PIN", "NMPIN", PinUse::NewMpin));
+    let mut otps = Vec::new();
+    for (alg, pin, wrong_too) in
+        [(BlockAlg::EcdhEs, APP_SET, true), (BlockAlg::RsaOaep256, APP_CHANGED, false)]
+    {
+        let captures = [open(stage, "upiSetMpin", set()), open(stage, "upiSetMpin", set())];
+        let otp = stage.watched.kunji.otp(MOBILE);
+        let sms = ("OTP", "SMS", PinUse::Sms);
+        if wrong_too {
+            let entered = [digits(sms, ASTRAY), digits(old, pin)];
+            assert_eq!(enter(stage, alg, &captures[0], &entered), "ZR");
+        }
+        let entered = [digits(sms, otp.as_str()), digits(old, pin)];
+        assert_eq!(enter(stage, alg, &captures[1], &entered), "00");
+        otps.push(otp);
+    }
+    for (from, to, code) in
+        [(WRONG, NEW, "ZM"), (APP_CHANGED, APP_SET, "RM"), (APP_CHANGED, NEW, "00")]
+    {
+        let capture = open(stage, "upiChangeMpin", App::account_members(WHO[1]));
+        let entered = [digits(old, from), digits(new, to)];
+        assert_eq!(enter(stage, BlockAlg::EcdhEs, &capture, &entered), code);
+    }
+    let capture = open(stage, "upiCheckBalance", App::account_members(WHO[1]));
+    let good = json!({ "creds": [cred("PIN", "MPIN", ASTRAY)] }).to_string();
+    for body in [
+        good.clone(),
+        good.replace("\"MPIN\"", "\"682714\""),
+        good.replace("\"KUNJI\"", "\"682714\"").replace("\"any\"", "682714"),
+        good.replace("\"682714\"", "682714"),
+        good.replace("\"682714\"", "{\"682714\":\"682714\"}"),
+        good[..good.len() - 3].to_owned(),
+        ASTRAY.to_owned(),
+    ] {
+        let json_type = [("Content-Type", "application/json")];
+        stage.send(Method::POST, &capture.path(), &json_type, body.as_bytes());
+    }
+    for path in [format!("/hyper/v1/captures/{ASTRAY}"), format!("{}?pin={ASTRAY}", capture.path())]
+    {
+        stage.send(Method::GET, &format!("{path}/page"), &[], b"");
+        stage.send(Method::DELETE, &path, &[("x-kunji-session", ASTRAY)], b"");
+    }
+    let left = open(stage, "upiCheckBalance", App::account_members(WHO[1]));
+    stage.send(Method::DELETE, &left.path(), &[], b"");
+    enter(stage, BlockAlg::EcdhEs, &left, &[digits(old, NEW)]);
+    assert_eq!(stage.verify("account/ACCCANARY", &json!(NEW)), "verified");
+    otps
 }
 
 /// Asks for an OTP and sets the MPIN with it; the OTP.
@@ -352,7 +448,7 @@ fn nonsense(stage: &mut Stage) {
     }
 }
 
-fn files(folder: &Path, look: &mut impl FnMut(&Path, &[u8])) {
+pub(crate) fn files(folder: &Path, look: &mut impl FnMut(&Path, &[u8])) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
@@ -372,6 +468,11 @@ fn seed() -> String {
         "[[account]]\ncustomer = '{}'\nname = 'C'\nborn = '1985-11-30'\nmobile = '{MOBILE}'\n\
          reference = '{}'\nifsc = 'X'\nmasked = '*'\nvpas = ['{}']\npin_length = 6\npin = '{OLD}'\n\
          debit_card = {{ last_six = '123456', expiry = '12/2035', atm_pin = '{ATM}' }}\n\
+         bank = {{ iin = '111111', unique_id = 'U', branch = 'B', kind = 'SAVINGS', \
+         balance = '1.00' }}\n\
+         [[profile]]\nmerchant = 'stock'\ncustomer = '{APP_CUSTOMER}'\nname = 'C'\n\
+         mobile = '{MOBILE}'\ndevices = ['d']\nvpas = [{{ vpa = 'canary@handle', \
+         accounts = ['ACCCANARY'], primary = 'ACCCANARY' }}]\n\
          [[card]]\nclient = '2000'\nurn = '70000000077'\nlast_four = '0077'\nexpiry = '12/2035'\n\
          customer = 'INCANARY'\nname = 'C'\nborn = '1985-11-30'\nmobile = '{MOBILE}'\n\
          email = 'c@example.com'\npin_length = 6\n",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use kunji_server::dialects::{axis, prepaid};
+use kunji_server::dialects::{axis, hyper, merchants, prepaid};
 
 use crate::support::Kunji;
 
@@ -125,6 +125,8 @@ fn rows() -> Vec<Row> {
     let tables = [
         crate::axis::tables(),
         crate::prepaid::tables(),
+        crate::hyper::tables(),
+        crate::merchants::tables(),
         crate::api::TABLES.to_vec(),
         crate::sandbox::TABLES.to_vec(),
     ];
@@ -163,6 +165,16 @@ fn every_prepaid_code_has_a_row() {
 }
 
 #[test]
+fn every_merchants_code_has_a_row() {
+    assert_eq!(reached("merchants"), merchants::ALL_CODES.iter().copied().collect());
+}
+
+#[test]
+fn every_hyper_code_has_a_row() {
+    assert_eq!(reached("hyper"), hyper::ALL_CODES.iter().copied().collect());
+}
+
+#[test]
 fn no_two_rows_of_a_call_are_the_same() {
     let mut seen = BTreeSet::new();
     for Row { dialect, call, case, .. } in rows() {
@@ -170,9 +182,11 @@ fn no_two_rows_of_a_call_are_the_same() {
     }
 }
 
-const DIALECTS: [(&str, &str); 4] = [
+const DIALECTS: [(&str, &str); 6] = [
     ("axis", "Axis-style bank API"),
     ("prepaid", "Prepaid card API"),
+    ("hyper", "In-app SDK"),
+    ("merchants", "UPI number server API"),
     ("api", "Our own API"),
     ("sandbox", "The sandbox"),
 ];

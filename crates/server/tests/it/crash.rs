@@ -8,9 +8,12 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use kunji_vault::{BlockAlg, BlockMaker, PinUse};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::hyper::client::{App, PROCESS, cred, envelope, with};
+use crate::support::blocks::{maker, sealed};
 use crate::support::line::{Line, is_closed, posted};
 use crate::support::{Answer, CHANGE_MPIN, KUNJI, Kunji, change, fresh, run, signal};
 
@@ -45,7 +48,6 @@ struct Ground {
 
 impl Ground {
     fn new(accounts: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let mut seed = String::new();
         for nth in 0..accounts {
             write!(
@@ -56,6 +58,11 @@ impl Ground {
             )
             .unwrap();
         }
+        Self::seeded(&seed)
+    }
+
+    fn seeded(seed: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("seed.toml"), seed).unwrap();
         Self { folder }
     }
@@ -190,6 +197,18 @@ fn verdict(answer: &Answer) -> &'static str {
     }
 }
 
+/// A PIN that no rule refuses, and that differs from the thousand before: none of its digits is in
+/// the birthday.
+fn fit_pin(nth: u32) -> String {
+    let digit = |place: u32| match (nth >> (2 * place)) % 4 {
+        0 => '2',
+        1 => '4',
+        2 => '6',
+        _ => '7',
+    };
+    std::iter::once('8').chain((0..5).map(digit)).collect()
+}
+
 /// What one client knows of its account: the PIN that was acknowledged last, and the request whose
 /// answer never came.
 #[derive(Default)]
@@ -200,23 +219,11 @@ struct Known {
 }
 
 impl Known {
-    /// A new PIN that no rule refuses, and that differs from the thousand before: none of its
-    /// digits is in the birthday.
-    fn next_pin(&self) -> String {
-        let digit = |place: u32| match (self.changes >> (2 * place)) % 4 {
-            0 => '2',
-            1 => '4',
-            2 => '6',
-            _ => '7',
-        };
-        std::iter::once('8').chain((0..5).map(digit)).collect()
-    }
-
     /// Sends the request that is in flight again, or a new one; false when no answer came.
     fn step(&mut self, account: usize, line: &mut Line) -> bool {
         let (pin, request) = self.flight.take().unwrap_or_else(|| {
             self.changes += 1;
-            let pin = self.next_pin();
+            let pin = fit_pin(self.changes);
             let body = change_of(account, &self.pin, &pin).to_string();
             (pin, posted(CHANGE_MPIN, LIVE, body.as_bytes()))
         });
@@ -454,4 +461,187 @@ fn a_signal_under_load_loses_nothing() {
         kunji.kill();
         ground.audit_holds();
     }
+}
+
+/// Customers of the app with two accounts behind two VPAs each; the first account is primary.
+fn app_customers(count: usize) -> Ground {
+    let mut seed = String::new();
+    for nth in 0..count {
+        for account in ["A", "B"] {
+            write!(
+                seed,
+                "[[account]]\ncustomer = \"CIF{nth}\"\nname = \"A\"\nborn = \"1985-11-30\"\n\
+                 mobile = \"9190000{nth:05}\"\nreference = \"{account}{nth}\"\nifsc = \"X\"\n\
+                 masked = \"*\"\nvpas = []\npin_length = 6\npin = \"{FIRST_PIN}\"\n\
+                 debit_card = {{ last_six = \"123456\", expiry = \"12/2035\" }}\n\
+                 bank = {{ iin = \"111111\", unique_id = \"U{account}{nth}\", branch = \"B\", \
+                 kind = \"SAVINGS\", balance = \"1.00\" }}\n"
+            )
+            .unwrap();
+        }
+        let vpa = |name: &str| {
+            format!(
+                "{{ vpa = \"{name}{nth}@handle\", accounts = [\"A{nth}\", \"B{nth}\"], \
+                 primary = \"A{nth}\" }}"
+            )
+        };
+        write!(
+            seed,
+            "[[profile]]\nmerchant = \"stock\"\ncustomer = \"{nth}\"\nname = \"A\"\n\
+             mobile = \"9190000{nth:05}\"\ndevices = [\"d\"]\nvpas = [{}, {}]\n",
+            vpa("v"),
+            vpa("w")
+        )
+        .unwrap();
+    }
+    Ground::seeded(&seed)
+}
+
+/// What an app knows: which of its accounts has which MPIN, which one is primary, and the secrets
+/// whose result never came.
+struct Phone {
+    nth: usize,
+    pins: [String; 2],
+    primary: usize,
+    sets: u32,
+    flight: Option<(String, Vec<u8>)>,
+}
+
+impl Phone {
+    fn new(nth: usize) -> Self {
+        let pins = [FIRST_PIN, FIRST_PIN].map(str::to_owned);
+        Self { nth, pins, primary: 0, sets: 0, flight: None }
+    }
+
+    fn account(&self, which: usize) -> String {
+        format!("{}{}", ["A", "B"][which], self.nth)
+    }
+
+    fn is(&self, which: usize, pin: &str) -> Vec<u8> {
+        let path = format!("/kunji/v1/credentials/account/{}/verify", self.account(which));
+        posted(&path, BEARER, json!({ "txn": fresh("G"), "pin": pin }).to_string().as_bytes())
+    }
+
+    /// Sets the MPIN of the account that is not primary, for all VPAs; false when no answer came.
+    fn step(&mut self, kunji: &Kunji, maker: &BlockMaker, line: &mut Line) -> bool {
+        let which = 1 - self.primary;
+        let app = App::of(kunji, &self.nth.to_string());
+        let members = App::set_members(&self.account(which), &format!("v{}@handle", self.nth));
+        let body = envelope("R", "upiSetMpin", &with(app.signature(), &members)).to_string();
+        let Some(opened) = ask(line, &posted(PROCESS, "", body.as_bytes())) else { return false };
+        let capture = opened.json()["payload"]["captureId"].as_str().unwrap().to_owned();
+        let path = format!("/kunji/v1/sandbox/outbox?to=9190000{:05}", self.nth);
+        let outbox = format!("GET {path} HTTP/1.1\r\nhost: kunji\r\n\r\n");
+        let Some(outbox) = ask(line, outbox.as_bytes()) else { return false };
+        let otp = outbox.json()[0]["otp"].as_str().unwrap().to_owned();
+        self.sets += 1;
+        let pin = fit_pin(self.sets);
+        let txn = members["upiRequestId"].as_str().unwrap();
+        let creds = json!({ "creds": [
+            cred("OTP", "SMS", &sealed(maker, &otp, PinUse::Sms, txn)),
+            cred("PIN", "MPIN", &sealed(maker, &pin, PinUse::Mpin, txn)),
+        ]});
+        let path = format!("/hyper/v1/captures/{capture}");
+        let request = posted(&path, "", creds.to_string().as_bytes());
+        match ask(line, &request) {
+            None => {
+                self.flight = Some((pin, request));
+                false
+            }
+            Some(answer) => {
+                let text = answer.text();
+                assert!(text.contains("\"status\":\"SUCCESS\""), "{text}");
+                self.pins[which] = pin;
+                self.primary = which;
+                true
+            }
+        }
+    }
+
+    /// Which account is primary for each VPA, asked without a word about any capture.
+    fn primaries(&self, kunji: &Kunji, line: &mut Line) -> Vec<usize> {
+        let group = App::of(kunji, &self.nth.to_string()).signature();
+        let body = envelope("R", "upiGetSessionToken", &group).to_string();
+        let event = ask(line, &posted(PROCESS, "", body.as_bytes())).unwrap().json();
+        let linked = event["payload"]["vpaAccounts"].as_array().unwrap().clone();
+        let primary = linked.iter().filter(|one| one["account"]["isPrimary"] == "true");
+        let which = |one: &Value| usize::from(one["account"]["referenceId"] == self.account(1));
+        primary.map(which).collect()
+    }
+
+    /// MPIN and mapping are set together or not at all, soon and without anybody asking; what was
+    /// acknowledged stands. Says whether a flight had arrived.
+    fn settle(&mut self, kunji: &Kunji, line: &mut Line, deadline: Instant) -> Option<bool> {
+        let mut told = |request: &[u8]| verdict(&ask(line, request).unwrap());
+        let kept = self.primary;
+        assert_eq!(told(&self.is(kept, &self.pins[kept])), "right", "customer {}", self.nth);
+        let other = 1 - kept;
+        let old = told(&self.is(other, &self.pins[other]));
+        let Some((pin, request)) = self.flight.take() else {
+            assert_eq!(old, "right", "customer {} lost an acknowledged MPIN", self.nth);
+            assert_eq!(self.primaries(kunji, line), [kept, kept]);
+            return None;
+        };
+        let arrived = old != "right";
+        if arrived {
+            assert_eq!(told(&self.is(other, &pin)), "right", "customer {}", self.nth);
+        }
+        let expected = if arrived { [other; 2] } else { [kept; 2] };
+        while self.primaries(kunji, line) != expected {
+            assert!(Instant::now() < deadline, "customer {}: {arrived}", self.nth);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // The same secrets give one result, however often they are sent.
+        let first = ask(line, &request).unwrap();
+        let again = ask(line, &request).unwrap();
+        assert!(first.text().contains("\"status\":\"SUCCESS\""), "{}", first.text());
+        assert_eq!((first.status, first.body), (again.status, again.body));
+        assert_eq!(self.primaries(kunji, line), [other; 2]);
+        self.pins[other] = pin;
+        self.primary = other;
+        Some(arrived)
+    }
+}
+
+#[test]
+fn thirty_kills_leave_mpin_and_mapping_together() {
+    const PHONES: usize = 8;
+    let ground = app_customers(PHONES);
+    let mut dice = Dice(0x5eed_0007);
+    let phones: Vec<_> = (0..PHONES).map(|nth| Mutex::new(Phone::new(nth))).collect();
+    let (mut arrived, mut lost) = (0, 0);
+    for round in 0..=30 {
+        let kunji = ground.start();
+        let deadline = Instant::now() + Duration::from_secs(3);
+        let mut line = connect(kunji.address()).unwrap();
+        for phone in &phones {
+            match phone.lock().unwrap().settle(&kunji, &mut line, deadline) {
+                Some(true) => arrived += 1,
+                Some(false) => lost += 1,
+                None => {}
+            }
+        }
+        if round == 30 {
+            kunji.kill();
+            break;
+        }
+        let maker = maker(&kunji, BlockAlg::EcdhEs);
+        std::thread::scope(|scope| {
+            for phone in &phones {
+                let (kunji, maker) = (&kunji, &maker);
+                scope.spawn(move || {
+                    let mut phone = phone.lock().unwrap();
+                    if let Some(mut line) = connect(kunji.address()) {
+                        while phone.step(kunji, maker, &mut line) {}
+                    }
+                });
+            }
+            dice.linger(60_000);
+            signal(kunji.process.id(), "KILL");
+        });
+    }
+    let sets: u32 = phones.iter().map(|phone| phone.lock().unwrap().sets).sum();
+    println!("{sets} sets; of those in flight {arrived} had arrived, {lost} had not");
+    assert!(arrived > 5 && lost > 5, "{sets} sets, {arrived} arrived, {lost} lost");
+    ground.audit_holds();
 }

@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use crate::support::line::{Line, posted};
 use crate::support::watched::Watched;
 use crate::support::{
-    Answer, CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, change_john, fresh, reset, sample_change,
-    token,
+    Answer, CHANGE_MPIN, CLIENT, KUNJI, Kunji, change_john, fresh, reset, sample_change, token,
 };
 
 const BODY_LEN_MAX: usize = 64 * 1024;
@@ -22,26 +21,8 @@ const SET_RESET: &str = "/api/axis/upi/set-reset-mpin";
 const OTP_REQUEST: &str = "/api/axis/upi/otp/request";
 const VERIFY: &str = "/kunji/v1/credentials/account/ACC123456789/verify";
 
-/// Every route that takes a body, with its method.
-const ROUTES: [(&str, &str); 17] = [
-    ("POST", CHANGE_MPIN),
-    ("POST", SET_RESET),
-    ("POST", OTP_REQUEST),
-    ("POST", RESET_PIN),
-    ("POST", "/mob1/api/onboarding/v3/resetPin"),
-    ("POST", "/resetPin"),
-    ("POST", "/mob1/api/issuance/v1/createCard"),
-    ("POST", "/mob1/api/onboarding/v1/verifyCardholder"),
-    ("POST", "/mob1/api/onboarding/v1/cardInquiry"),
-    ("PATCH", "/mob1/api/onboarding/v1/block"),
-    ("PATCH", "/mob1/api/onboarding/v1/unblock"),
-    ("POST", "/mob1/api/onboarding/v1/checkStatus"),
-    ("POST", "/mob1/api/v2/encrypt"),
-    ("POST", "/mob1/api/v2/decrypt"),
-    ("POST", VERIFY),
-    ("POST", "/kunji/v1/credentials/card/70000000008/clear-tries"),
-    ("POST", "/kunji/v1/sandbox/clock"),
-];
+/// Every route that takes a body from anybody, with its method.
+const ROUTES: [(&str, &str); 17] = crate::docs::routes::with_body(false);
 
 /// A sandbox whose words are kept, and which no allowance protects.
 fn sandbox() -> Watched {

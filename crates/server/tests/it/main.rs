@@ -8,6 +8,8 @@ mod api;
 #[cfg(test)]
 mod axis;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod canary;
 #[cfg(test)]
 mod cli;
@@ -18,9 +20,15 @@ mod crash;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod example;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hyper;
+#[cfg(test)]
 mod marks;
+#[cfg(test)]
+mod merchants;
 #[cfg(test)]
 mod prepaid;
 #[cfg(test)]
@@ -30,6 +38,10 @@ mod sandbox;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod sign;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod timing;
+#[cfg(test)]
+mod webhooks;

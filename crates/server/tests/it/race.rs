@@ -6,6 +6,7 @@ use std::sync::Barrier;
 use kunji_vault::{BlockAlg, BlockMaker, PinUse};
 use serde_json::{Value, json};
 
+use crate::hyper::client::{App, Capture, cred, result};
 use crate::support::blocks::{ASHA, maker, sealed, sealed_change};
 use crate::support::line::{Line, posted};
 use crate::support::{
@@ -202,4 +203,104 @@ fn a_hundred_changes_from_one_pin_have_one_winner() {
     let winner = answers.iter().position(|answer| word(answer) == "00").unwrap();
     let pin = format!("{}", 6100 + winner);
     assert_eq!(kunji.verify("account", "ACC123456789", &pin), "verified");
+}
+
+const STOCK: &str = "STOCKREF0002";
+
+/// The secrets of a change, as the page sends them.
+fn entered(maker: &BlockMaker, capture: &Capture, old: &str, new: &str) -> Vec<u8> {
+    let block = |pin: &str, pin_use| sealed(maker, pin, pin_use, &capture.txn);
+    let creds = json!({ "creds": [
+        cred("PIN", "MPIN", &block(old, PinUse::Mpin)),
+        cred("PIN", "NMPIN", &block(new, PinUse::NewMpin)),
+    ]});
+    posted(&capture.path(), "", creds.to_string().as_bytes())
+}
+
+/// The secret of a look at the balance.
+fn guessed(maker: &BlockMaker, capture: &Capture, pin: &str) -> Vec<u8> {
+    let block = sealed(maker, pin, PinUse::Mpin, &capture.txn);
+    let creds = json!({ "creds": [cred("PIN", "MPIN", &block)] });
+    posted(&capture.path(), "", creds.to_string().as_bytes())
+}
+
+/// The code of an event.
+fn event_code(answer: &Answer) -> String {
+    let event = answer.json();
+    let code = event["payload"]["gatewayResponseCode"].as_str().or(event["errorCode"].as_str());
+    code.unwrap().to_owned()
+}
+
+#[test]
+fn twenty_secrets_and_a_cancel_have_one_ending() {
+    const SECRETS: usize = 20;
+    let kunji = Kunji::sandbox();
+    let maker = maker(&kunji, BlockAlg::EcdhEs);
+    let app = App::let_in(&kunji, "1234567");
+    let mut pin = "739105".to_owned();
+    for (round, place) in [0, 0, 0, 2, 4, 6, 9, 12, 16, 20].into_iter().enumerate() {
+        let capture = app.open_change(STOCK);
+        // None of these PINs breaks a rule, whichever comes first.
+        let pins: Vec<_> =
+            (0..SECRETS).map(|nth| format!("{}", 540_101 + (round * SECRETS + nth) * 3)).collect();
+        let mut requests: Vec<_> =
+            pins.iter().map(|new| entered(&maker, &capture, &pin, new)).collect();
+        let leave = posted(&capture.path(), "", b"");
+        let leave = [b"DELETE", leave.strip_prefix(b"POST").unwrap()].concat();
+        requests.insert(place, leave);
+        let mut answers = storm(&kunji, 8, &requests);
+        let ending = result(&kunji, &capture);
+        let cancelled = answers.remove(place);
+        // Who leaves hears how it ended.
+        assert_eq!(cancelled.body, ending.body);
+        let winners: Vec<_> =
+            (0..SECRETS).filter(|nth| answers[*nth].body == ending.body).collect();
+        match event_code(&ending).as_str() {
+            "JP_002" => {
+                assert_eq!(winners.len(), SECRETS);
+            }
+            "00" => {
+                let [winner] = winners[..] else { panic!("{winners:?} won") };
+                let late = |nth: &usize| event_code(&answers[*nth]) == "JP_019";
+                assert_eq!((0..SECRETS).filter(late).count(), SECRETS - 1);
+                pin.clone_from(&pins[winner]);
+            }
+            other => panic!("{other}"),
+        }
+        assert_eq!(kunji.verify("account", STOCK, &pin), "verified", "{round}");
+    }
+    assert_ne!(pin, "739105");
+}
+
+#[test]
+fn many_guesses_in_one_capture_learn_one_verdict() {
+    let kunji = Kunji::sandbox();
+    let maker = maker(&kunji, BlockAlg::EcdhEs);
+    let capture = App::let_in(&kunji, "1234567").open_balance(STOCK);
+    let requests: Vec<_> =
+        (0..100).map(|nth| guessed(&maker, &capture, &format!("{}", 210_000 + nth))).collect();
+    let codes: Vec<_> = storm(&kunji, 50, &requests).iter().map(event_code).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "ZM").count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| *code == "JP_019").count(), 99, "{codes:?}");
+    assert_eq!(kunji.verify("account", STOCK, "739105"), "verified");
+}
+
+#[test]
+fn guesses_in_a_hundred_captures_learn_three_verdicts() {
+    let kunji = Kunji::sandbox();
+    let maker = maker(&kunji, BlockAlg::EcdhEs);
+    let app = App::let_in(&kunji, "1234567");
+    let requests: Vec<_> = (0..100)
+        .map(|nth| {
+            let pin = format!("{}", 210_000 + nth);
+            match nth % 2 {
+                0 => guessed(&maker, &app.open_balance(STOCK), &pin),
+                _ => entered(&maker, &app.open_change(STOCK), &pin, "590284"),
+            }
+        })
+        .collect();
+    let codes: Vec<_> = storm(&kunji, 50, &requests).iter().map(event_code).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "ZM").count(), 2, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| *code == "Z6").count(), 98, "{codes:?}");
+    assert_eq!(kunji.verify("account", STOCK, "739105"), "blocked");
 }
