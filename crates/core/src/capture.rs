@@ -51,8 +51,8 @@ pub struct Order {
     pub account: CredentialId,
     /// The issuer's customer.
     pub customer: CustomerId,
-    /// The VPA of the request.
-    pub vpa: Vpa,
+    /// The VPA of the request, else the one through which the customer has the account.
+    pub vpa: Option<Vpa>,
     /// What is to be done.
     pub purpose: Purpose,
     /// The app's own id for the request.
@@ -213,7 +213,7 @@ mod tests {
             txn: TxnId::parse("T1").unwrap(),
             account: CredentialId::parse(CredentialKind::Account, "A1").unwrap(),
             customer: CustomerId::parse("CIF1").unwrap(),
-            vpa: Vpa::parse("a@kunji").unwrap(),
+            vpa: Some(Vpa::parse("a@kunji").unwrap()),
             purpose: Purpose::Change,
             request_id: "R1".to_owned(),
             udf: None,

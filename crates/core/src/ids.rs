@@ -95,8 +95,9 @@ name!(
     Mobile, 15, |byte: u8| byte.is_ascii_digit()
 );
 name!(
-    /// A merchant, or one of its channels: 1 to 24 of letters, digits and `._-@:`.
-    MerchantId, MERCHANT_LEN_MAX, plain
+    /// A merchant, or one of its channels: 1 to 24 of letters, digits and `._-`.
+    MerchantId, MERCHANT_LEN_MAX,
+    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 );
 name!(
     /// A merchant's own id for a customer: 1 to 256 letters, digits and dots.

@@ -27,6 +27,7 @@ pub fn routes(app: &App) -> Router<App> {
 pub fn not_found(app: &App, uri: &Uri) -> Option<Response> {
     axis::not_found(uri)
         .or_else(|| prepaid::not_found(app, uri))
+        .or_else(|| hyper::not_found(uri))
         .or_else(|| merchants::not_found(app, uri))
 }
 

@@ -119,9 +119,12 @@ pub fn customer_refused(refusal: CustomerRefusal) -> (&'static str, &'static str
         CustomerRefusal::PrimaryStays => ("KU02", "The primary account stays"),
         CustomerRefusal::NotOwnMobile => ("KU02", "Not the customer's mobile number"),
         CustomerRefusal::NotPortable => ("KU02", "Only the own mobile number can be ported"),
-        CustomerRefusal::LimitReached => MapperCode::LimitReached.words(),
+        CustomerRefusal::LimitReached => ("KU08", "Customer has as many as allowed"),
     }
 }
+
+/// A VPA that another customer was faster to take.
+pub const VPA_TAKEN: (&str, &str) = ("KU06", "VPA is held by another customer");
 
 /// Where a number stands, in one word.
 #[must_use]

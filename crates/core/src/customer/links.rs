@@ -76,9 +76,6 @@ impl Customer {
         if link.accounts.is_empty() || there.len().saturating_add(fresh) > VPA_ACCOUNTS_MAX {
             return Turn::refused(CustomerRefusal::LimitReached);
         }
-        if link.accounts.first().is_some_and(|first| !self.fits(first, link.mapping)) {
-            return Turn::refused(CustomerRefusal::LimitReached);
-        }
         let mut next = self.clone();
         if self.vpa(vpa).is_some() {
             next.apply(vpa, link);
@@ -118,19 +115,11 @@ impl Customer {
             Mapping::OneToOne => one.vpa.is_same(vpa),
             Mapping::Nothing => false,
         };
-        // A VPA that filled up since the link was claimed stays as it is.
+        // A VPA that is full stays as it is: what is asked for the others is done.
         let meant = self.vpas.iter_mut().filter(meant);
         for linked in meant.filter(|one| one.has_place(account)) {
             linked.add(account);
             linked.primary = account.clone();
-        }
-    }
-
-    /// Whether every VPA that the mapping may add the account to has a place for it.
-    fn fits(&self, account: &CredentialId, mapping: Mapping) -> bool {
-        match mapping {
-            Mapping::OneToAll => self.vpas.iter().all(|one| one.has_place(account)),
-            Mapping::OneToOne | Mapping::Nothing => true,
         }
     }
 
@@ -144,9 +133,6 @@ impl Customer {
             None => return Turn::refused(CustomerRefusal::NotTheirVpa),
             Some(linked) if !linked.accounts.contains(account) => {
                 return Turn::refused(CustomerRefusal::NotLinked);
-            }
-            Some(_) if !self.fits(account, mapping) => {
-                return Turn::refused(CustomerRefusal::LimitReached);
             }
             Some(_) => {}
         }

@@ -250,11 +250,12 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         }
         let Some(receipt) = self.capture_receipt(&capture).await? else { return Ok(None) };
         let by = By::caller(capture.order.caller.clone());
-        if let Purpose::Set { mapping, .. } = &capture.order.purpose
+        if let (Purpose::Set { mapping, .. }, Some(vpa)) =
+            (&capture.order.purpose, &capture.order.vpa)
             && receipt.verdict == Outcome::PinSet.as_str()
         {
             let command = CustomerCommand::MapPrimary {
-                vpa: capture.order.vpa.clone(),
+                vpa: vpa.clone(),
                 account: capture.order.account.clone(),
                 mapping: *mapping,
             };

@@ -216,6 +216,8 @@ impl Channel {
                 let url: Uri = url.parse().map_err(|_| wrong(&key("webhook_url"), "is no URL"))?;
                 let known = matches!(url.scheme_str(), Some("http" | "https"));
                 ensure(known && url.host().is_some(), &key("webhook_url"), "is no URL")?;
+                let named = url.authority().is_some_and(|at| at.as_str().contains('@'));
+                ensure(!named, &key("webhook_url"), "must hold no user name")?;
                 Some(Webhook { url, secret: secret(source, "webhook_secret")? })
             }
             (Some(_), None) => return Err(wrong(&key("webhook_secret"), "is missing")),

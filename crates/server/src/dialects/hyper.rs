@@ -13,7 +13,7 @@ mod request;
 mod wire;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kunji_core::engine::Fault;
@@ -87,6 +87,15 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 fn wrong_method() -> Event {
     Event::error("", action::SdkError::BadParameter, "The method is not allowed")
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// "Not found", when the path is under this vendor's root.
+pub(super) fn not_found(uri: &Uri) -> Option<Response> {
+    let event = || {
+        Event::error("", action::SdkError::BadParameter, "There is no such path")
+            .with_status(StatusCode::NOT_FOUND)
+    };
+    uri.path().starts_with("/hyper/").then(|| event().into_response())
 }
 
 /// Ends a capture whose time is over.

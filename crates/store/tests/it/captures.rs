@@ -58,7 +58,7 @@ fn order(name: &str, mapping: Mapping) -> Order {
         txn: TxnId::parse(&format!("capture-{name}")).unwrap(),
         account: account("A1"),
         customer: CustomerId::parse("CIF-A1").unwrap(),
-        vpa: vpa_of("one", 1),
+        vpa: Some(vpa_of("one", 1)),
         purpose: Purpose::Set { last_six, expiry, mapping },
         request_id: "R1".to_owned(),
         udf: None,

@@ -116,7 +116,7 @@ fn order() -> Order {
         txn: TxnId::parse("T1").unwrap(),
         account: crate::psp::account("A1"),
         customer: CustomerId::parse("CIF1").unwrap(),
-        vpa: vpa("a@b"),
+        vpa: Some(vpa("a@b")),
         purpose: Purpose::Balance,
         request_id: "abcd-12345".to_owned(),
         udf: Some("{}".to_owned()),

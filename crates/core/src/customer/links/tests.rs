@@ -132,16 +132,18 @@ fn link_needs_a_device_and_keeps_the_limits() {
 }
 
 #[test]
-fn mapping_to_all_keeps_the_limit_of_every_vpa() {
+fn mapping_to_all_leaves_a_full_vpa_as_it_is() {
     let full = after(&linked(), &linking_many("a@kunji", VPA_ACCOUNTS_MAX), O::Linked);
-    let there = full.vpa(&vpa("a@kunji")).unwrap().accounts.len();
-    assert_eq!(there, VPA_ACCOUNTS_MAX);
-    refused(&full, &linking("b@kunji", &["A99"], OneToAll), R::LimitReached);
-    refused(&full, &linking("c@kunji", &["A99"], OneToAll), R::LimitReached);
+    let there = full.vpa(&vpa("a@kunji")).unwrap().clone();
+    assert_eq!(there.accounts.len(), VPA_ACCOUNTS_MAX);
     let customer = after(&full, &linking("b@kunji", &["A99"], OneToOne), O::Linked);
-    refused(&customer, &map("b@kunji", "A99", OneToAll), R::LimitReached);
-    after(&customer, &map("b@kunji", "A99", Nothing), O::Mapped);
-    after(&full, &linking("b@kunji", &["A3"], OneToAll), O::Linked);
+    let customer = after(&customer, &map("b@kunji", "A99", OneToAll), O::Mapped);
+    assert_eq!(*customer.vpa(&vpa("a@kunji")).unwrap(), there);
+    assert_eq!(customer.vpa(&vpa("b@kunji")).unwrap().primary, account("A99"));
+    let customer = after(&full, &linking("b@kunji", &["A99"], OneToAll), O::Linked);
+    assert_eq!(*customer.vpa(&vpa("a@kunji")).unwrap(), there);
+    let customer = after(&full, &linking("b@kunji", &["A3"], OneToAll), O::Linked);
+    assert_eq!(customer.vpa(&vpa("a@kunji")).unwrap().primary, account("A3"));
 }
 
 #[test]

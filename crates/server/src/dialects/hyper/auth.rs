@@ -13,6 +13,7 @@ use kunji_core::time::{Clock as _, MINUTE_MS};
 use kunji_vault::{Fingerprint, JwsParts, RsaScheme, Vault};
 use serde::de::DeserializeOwned;
 
+use super::action::Action;
 use super::request::Payload;
 use super::wire::{SignedV2, SignedV3};
 use crate::app::App;
@@ -72,14 +73,16 @@ impl<'a> Identity<'a> {
         app: &'a App,
         headers: &HeaderMap,
         payload: Payload<'_>,
+        action: Action,
     ) -> Result<Self, Denied> {
         let signed = ["signature", "signaturePayload", "merchantKeyId", "protected"];
         if signed.iter().any(|name| payload.has(name)) {
             let vouched = vouched(app, payload).ok_or(Denied::NotAuthentic)?;
             let mut identity = Self::vouched(app, vouched).await?;
             identity.proof = payload.text("signature").ok().map(|text| print(app, "proof", text));
-            // A session shown beside it must be the same customer's.
-            if headers.contains_key(SESSION) {
+            // A session shown beside it must be the same customer's; who renews it may show an old one.
+            let renews = matches!(action, Action::SessionToken | Action::UpdateAuth);
+            if headers.contains_key(SESSION) && !renews {
                 let session = Self::by_session(app, headers).await?;
                 if session.profile != identity.profile {
                     return Err(Denied::NotAuthentic);

@@ -4,9 +4,9 @@ use kunji_core::audit::Subject;
 use kunji_core::capture::{Capture, Ending, Purpose};
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::credential::Credential;
-use kunji_core::customer::Customer;
+use kunji_core::customer::{Customer, Standing};
 use kunji_core::engine::Fault;
-use kunji_core::ids::CaptureId;
+use kunji_core::ids::{CaptureId, Vpa};
 use kunji_vault::{PinBlock, PinUse, Transit};
 
 use super::action::SdkError;
@@ -102,6 +102,11 @@ impl Sitting {
         app.clock().now() >= self.capture.expires
     }
 
+    /// Whether the customer's device is gone since.
+    pub(super) fn is_unbound(&self) -> bool {
+        self.customer.as_ref().is_none_or(|customer| customer.standing() == Standing::Fresh)
+    }
+
     fn voice(&self, given_up: (SdkError, &'static str)) -> PinVoice {
         let mobile = self.customer.as_ref().and_then(|customer| customer.mobile.clone());
         PinVoice { order: self.capture.order.clone(), mobile, given_up }
@@ -164,6 +169,12 @@ impl Sitting {
         self.give_up(app, "timed_out", (SdkError::UnknownOrLate, "Timed Out")).await
     }
 
+    /// Ends a capture whose customer has no device any more.
+    pub(super) async fn withdraw(self, app: &App) -> Result<Ending, Fault> {
+        let said = (SdkError::NotAuthentic, "Invalid authentication data");
+        self.give_up(app, "device_gone", said).await
+    }
+
     /// The page on which the secrets are entered.
     pub(super) async fn page(&self, app: &App) -> Result<String, Fault> {
         let Capture { id, order, expires, ending, .. } = &self.capture;
@@ -186,7 +197,7 @@ impl Sitting {
             otp_length: u8::try_from(kunji_vault::OTP_LEN).unwrap_or(u8::MAX),
             bank: app.config().upi.bank(iin).map_or(iin, |bank| &bank.name),
             masked_account: &account.map(|one| masked(&one.masked)).unwrap_or_default(),
-            vpa: order.vpa.as_str(),
+            vpa: order.vpa.as_ref().map_or("", Vpa::as_str),
             state: match ending.is_none() && expires_in_ms > 0 {
                 true => PageState::Open { expires_in_ms },
                 false => PageState::Finished,

@@ -117,7 +117,7 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
         let message = format!("Unknown event : {word}");
         return Ok(Event::error(request_id, SdkError::UnknownOrLate, &message));
     };
-    let identity = Identity::of(app, headers, payload).await?;
+    let identity = Identity::of(app, headers, payload, action).await?;
     if identity.has_other_mobile() && action != Action::Bind {
         return Err(Denied::NotAuthentic.into());
     }
@@ -164,9 +164,11 @@ pub(super) async fn submit(State(app): State<App>, id: NamedPath, http: HttpRequ
     if let Err(after) = app.admit("capture", &sitting.capture.order.account) {
         return Event::too_many(&request_id, after);
     }
-    let submitted = match sitting.capture.ending.is_none() && sitting.is_late(&app) {
-        true => sitting.expire(&app).await.map(Submitted::Ended),
-        false => sitting.submit(&app, secrets).await,
+    let open = sitting.capture.ending.is_none();
+    let submitted = match (sitting.is_late(&app), sitting.is_unbound()) {
+        (true, _) if open => sitting.expire(&app).await.map(Submitted::Ended),
+        (false, true) if open => sitting.withdraw(&app).await.map(Submitted::Ended),
+        (_, _) => sitting.submit(&app, secrets).await,
     };
     match submitted {
         Ok(Submitted::Ended(ending)) => Event::ended(ending),

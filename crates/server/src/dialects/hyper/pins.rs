@@ -87,12 +87,10 @@ async fn open(ask: Ask<'_>, wanted: Wanted) -> Answer {
         account: wanted.account,
         customer: match &credential {
             Some(credential) => credential.holder.customer.clone(),
+            // Declined below, and never kept.
             None => CustomerId::parse("nobody").map_err(Fault::from)?,
         },
-        vpa: match vpa.clone().or(wanted.vpa) {
-            Some(vpa) => vpa,
-            None => Vpa::parse("-").map_err(Fault::from)?,
-        },
+        vpa: vpa.clone().or(wanted.vpa),
         purpose: wanted.purpose,
         request_id: request_id.to_owned(),
         udf: wanted.udf,
@@ -200,6 +198,7 @@ impl Room {
         let mut print = self.issuer.vault.fingerprint();
         let named = match purpose {
             Purpose::Set { last_six, expiry, mapping } => {
+                let vpa = vpa.as_ref().map_or("", Vpa::as_str);
                 format!("{vpa} {last_six} {} {}", expiry.short(), mapping.as_str())
             }
             // The VPA is the session's, and may be another one tomorrow.

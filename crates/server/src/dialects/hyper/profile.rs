@@ -21,7 +21,7 @@ use super::wire::{
     VpaAccount,
 };
 use crate::app::App;
-use crate::mapper_code::{MapperCode, customer_refused};
+use crate::mapper_code::{VPA_TAKEN, customer_refused};
 use crate::result_code;
 
 /// Longest name of a device.
@@ -266,7 +266,7 @@ pub(super) async fn link(ask: Ask<'_>) -> Answer {
     let said = match linked {
         true => result_code::SUCCESS,
         // Somebody was faster.
-        false => MapperCode::HeldByAnother.words(),
+        false => VPA_TAKEN,
     };
     ask.links(said, customer.as_ref()).await
 }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use kunji_core::capture::{Ending, Order, Purpose};
 use kunji_core::credential::{Account as AccountFacts, Credential, Facts, Outcome};
 use kunji_core::engine::{Verdict, Voice};
-use kunji_core::ids::Mobile;
+use kunji_core::ids::{Mobile, Vpa};
 use kunji_core::receipt::Reply;
 use kunji_core::refusal::Refusal;
 use serde::Serialize;
@@ -163,7 +163,9 @@ impl PinVoice {
         let bank = account.map(|account| &account.bank);
         let done = code == "00";
         let (vpa, balance) = match &self.order.purpose {
-            Purpose::Set { .. } | Purpose::Change => (Some(self.order.vpa.as_str()), None),
+            Purpose::Set { .. } | Purpose::Change => {
+                (Some(self.order.vpa.as_ref().map_or("", Vpa::as_str)), None)
+            }
             Purpose::Balance => {
                 let balance = bank.filter(|_| done).map_or("", |bank| bank.balance.as_str());
                 (None, Some(balance))

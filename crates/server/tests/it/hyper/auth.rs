@@ -73,6 +73,16 @@ const CASES: Table = Table {
             other_s_capture;
         "upiGetSessionToken", "by a session alone" => 200 "JP_012",
             |kunji| said(&App::let_in(kunji, NISHA).process("upiGetSessionToken", &json!({})));
+        "updateAuth", "by a signature, beside a session that is over" => 200 "00",
+            |kunji| {
+                let app = App::let_in(kunji, NISHA);
+                kunji.advance("16m");
+                assert_eq!(said(&app.process("upiGetBankList", &json!({}))).code, "JP_012");
+                let answer = app.process("updateAuth", &app.signature());
+                let session = answer.header("x-kunji-session").unwrap().to_owned();
+                assert_ne!(Some(session), app.session);
+                said(&answer)
+            };
         "updateAuth", "by a session alone" => 200 "JP_012",
             |kunji| said(&App::let_in(kunji, NISHA).process("updateAuth", &json!({})));
         "upiBindActivateDevice", "a customer of whom nobody has heard" => 200 "JP_012",

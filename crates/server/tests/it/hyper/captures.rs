@@ -35,6 +35,7 @@ const CASES: Table = Table {
         CAPTURE, "the secrets of another capture" => 200 "U54", crossed;
         CAPTURE, "after five minutes" => 200 "JP_001", late;
         CAPTURE, "after the customer left" => 200 "JP_002", left;
+        CAPTURE, "after the customer deregistered" => 200 "JP_012", deregistered;
         CANCEL, "the customer leaves; and again" => 200 "JP_002", cancelled;
         CANCEL, "after the end: the result stands" => 200 "00", cancel_after_success;
         CANCEL, "after five minutes" => 200 "JP_001",
@@ -98,6 +99,18 @@ fn repeated(kunji: &Kunji) -> Said {
     assert_eq!(code(&wrong), "ZM");
     still(kunji, "590284");
     said(&first)
+}
+
+/// Who has no device any more changes no MPIN with what was begun before.
+fn deregistered(kunji: &Kunji) -> Said {
+    let app = App::let_in(kunji, NISHA);
+    let capture = app.open_change(ACC_2);
+    let creds = change_creds(kunji, &capture.txn, PIN_2, "590284");
+    assert_eq!(code(&app.process("upiDeregister", &json!({}))), "00");
+    let answer = submit(kunji, &capture, &creds);
+    assert_eq!(result(kunji, &capture), answer);
+    still(kunji, PIN_2);
+    is_error(&answer, &capture.request_id, "JP_012", "Invalid authentication data")
 }
 
 fn other_secrets(kunji: &Kunji) -> Said {
