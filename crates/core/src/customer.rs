@@ -250,7 +250,8 @@ impl Aggregate for Customer {
             (
                 None,
                 CustomerCommand::Start { profile, mobile, .. }
-                | CustomerCommand::Open { profile, mobile, .. },
+                | CustomerCommand::Open { profile, mobile, .. }
+                | CustomerCommand::Bind { profile, mobile, .. },
             ) => Some(Self::fresh(profile.clone(), mobile.clone())),
             (None, _) => None,
         };
@@ -263,7 +264,7 @@ impl Aggregate for Customer {
         match command {
             CustomerCommand::Start { proof, .. } => customer.start(proof, rules, stamp),
             CustomerCommand::Open { session, .. } => customer.open(session, rules, stamp),
-            CustomerCommand::Bind { device, mobile } => {
+            CustomerCommand::Bind { device, mobile, .. } => {
                 customer.bind(device, mobile.as_ref(), rules, stamp)
             }
             CustomerCommand::Link { vpa, link } => customer.link(vpa, link, stamp),

@@ -161,7 +161,19 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// `StoreFault` when the store cannot be read.
-    fn errands(&self, lane: &Lane) -> impl Future<Output = Result<Vec<Errand>, StoreFault>> + Send;
+    fn errands(&self, lane: &Lane) -> impl Future<Output = Result<Vec<Errand>, StoreFault>> + Send {
+        self.errands_after(lane, None)
+    }
+
+    /// Reads the errands of a lane that follow one of it; at most [`ERRANDS_LEN_MAX`].
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    fn errands_after(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> impl Future<Output = Result<Vec<Errand>, StoreFault>> + Send;
 }
 
 /// Walks a whole store, for checks and exports.

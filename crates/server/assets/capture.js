@@ -531,7 +531,7 @@ function listen() {
 }
 
 function start() {
-  if (view.state !== "open") return;
+  if (view.state !== "open") return finish(view.code, OUTCOMES[view.code] ?? OUTCOMES.closed);
   if (!globalThis.crypto?.subtle) return finish("noCrypto");
   listen();
   show("entry");

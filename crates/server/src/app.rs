@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use kunji_core::command::Request;
 use kunji_core::engine::{Engine, Fault, Voice};
-use kunji_core::ids::CredentialId;
+use kunji_core::ids::{CaptureId, CredentialId};
 use kunji_core::receipt::Reply;
 use kunji_store::Embedded;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::clock::ServiceClock;
 use crate::config::Config;
@@ -45,7 +45,7 @@ struct Shared {
     sandbox: bool,
     base: OnceLock<String>,
     errands: watch::Sender<u64>,
-    captures: Notify,
+    captures: watch::Sender<Option<CaptureId>>,
     closing: AtomicBool,
 }
 
@@ -77,7 +77,7 @@ impl App {
                 sandbox: purpose == Purpose::Sandbox,
                 base: OnceLock::new(),
                 errands: watch::Sender::new(0),
-                captures: Notify::new(),
+                captures: watch::Sender::new(None),
                 closing: AtomicBool::new(false),
             }),
         }
@@ -168,20 +168,25 @@ impl App {
         self.shared.errands.subscribe()
     }
 
-    /// Tells those who wait for captures that one may have ended.
-    pub fn capture_ended(&self) {
-        self.shared.captures.notify_waiters();
+    /// Tells those who wait for a capture that it may have ended.
+    pub fn capture_ended(&self, id: &CaptureId) {
+        self.shared.captures.send_replace(Some(id.clone()));
     }
 
-    /// Waits until a capture may have ended.
-    pub fn next_capture_end(&self) -> impl Future<Output = ()> {
-        self.shared.captures.notified()
+    /// Waits until this capture may have ended. One that ends beside many others may be missed: who
+    /// waits looks again after a while.
+    pub async fn capture_end(&self, id: &CaptureId) {
+        let mut ended = self.shared.captures.subscribe();
+        let this = |newest: &Option<CaptureId>| self.is_closing() || newest.as_ref() == Some(id);
+        // The sender lives as long as this.
+        let _ = ended.changed().await;
+        let _ = ended.wait_for(this).await;
     }
 
     /// Lets nobody wait for a capture any longer: the process is about to end.
     pub fn close(&self) {
         self.shared.closing.store(true, Ordering::Relaxed);
-        self.capture_ended();
+        self.shared.captures.send_replace(None);
     }
 
     /// Whether the process is about to end.

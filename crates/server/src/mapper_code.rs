@@ -50,7 +50,7 @@ impl MapperCode {
             Self::NotTheLinkedVpa => ("KU05", "UPI number is not linked to the VPA named"),
             Self::HeldByAnother => ("KU06", "UPI number is held by another customer"),
             Self::Cooling => ("KU07", "UPI number is in its cooling period"),
-            Self::LimitReached => ("KU08", "Customer holds as many UPI numbers as allowed"),
+            Self::LimitReached => ("KU08", "Customer has as many as allowed"),
         }
     }
 
@@ -119,7 +119,7 @@ pub fn customer_refused(refusal: CustomerRefusal) -> (&'static str, &'static str
         CustomerRefusal::PrimaryStays => ("KU02", "The primary account stays"),
         CustomerRefusal::NotOwnMobile => ("KU02", "Not the customer's mobile number"),
         CustomerRefusal::NotPortable => ("KU02", "Only the own mobile number can be ported"),
-        CustomerRefusal::LimitReached => ("KU08", "Customer has as many as allowed"),
+        CustomerRefusal::LimitReached => MapperCode::LimitReached.words(),
     }
 }
 

@@ -5,8 +5,8 @@
 //! after a restart everything is tried at once. A channel may hear of an event twice, under the
 //! same `webhook-id`.
 //!
-//! Events of one number are tried in their order, one at a time; those of several numbers side by
-//! side. An event that cannot be delivered does not hold up those behind it.
+//! Events of one number come in their order: each waits until the one before it has arrived or was
+//! given up. Those of other numbers pass by.
 //!
 //! An address is the operator's word and is called as it stands, whatever network it is in;
 //! redirects are not followed.
@@ -35,6 +35,8 @@ use crate::app::{App, Issuer};
 
 /// Tries of one channel that may be under way at once.
 const TRIES_AT_ONCE_MAX: usize = 4;
+/// Pages of a lane that one look goes through: so many refused events do not hide those behind.
+const PAGES_MAX: usize = 16;
 /// How often a channel's events are looked at when nobody calls.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The least time between two looks that others call for.
@@ -93,7 +95,7 @@ struct Round {
     app: App,
     client: Arc<Client>,
     channel: ChannelId,
-    /// Of the events in the newest look only.
+    /// Of events that are still there when a look comes to the end of the lane.
     paces: HashMap<ErrandKey, Pace>,
     at_work: HashMap<Id, (ErrandKey, UpiNumber)>,
     under_way: JoinSet<Arrival>,
@@ -130,33 +132,49 @@ impl Round {
         }
     }
 
-    /// Starts what is due, the oldest first.
+    /// Starts what is due, the oldest first; of each number the oldest only.
     async fn look(&mut self) -> Result<(), Fault> {
         // A sandbox reset puts another issuer in place: what was read here is settled there.
         let issuer = self.app.issuer();
-        let errands = issuer.store.errands(&Lane::Channel(self.channel.clone())).await?;
-        let left: HashSet<_> = errands.iter().map(|errand| &errand.key).collect();
-        self.paces.retain(|key, _| left.contains(key));
-        let now = self.app.clock().now();
-        for errand in errands {
-            if self.under_way.len() >= TRIES_AT_ONCE_MAX {
+        let lane = Lane::Channel(self.channel.clone());
+        let (mut left, mut numbers) = (HashSet::new(), HashSet::new());
+        let mut after = None;
+        for _ in 0..PAGES_MAX {
+            let page = issuer.store.errands_after(&lane, after.as_ref()).await?;
+            after = page.last().map(|errand| errand.key.clone());
+            left.extend(page.iter().map(|errand| errand.key.clone()));
+            for errand in page {
+                // Nothing else is ever left in the lane of a channel.
+                let Task::Tell(news) = errand.task else { continue };
+                if numbers.insert(news.number.clone()) {
+                    self.consider(errand.key, news, &issuer);
+                }
+            }
+            if after.is_none() || self.under_way.len() >= TRIES_AT_ONCE_MAX {
                 break;
             }
-            // Nothing else is ever left in the lane of a channel.
-            let Task::Tell(news) = errand.task else { continue };
-            if self.at_work.values().any(|(_, number)| *number == news.number) {
-                continue;
-            }
-            let pace = self.paces.get(&errand.key).copied().unwrap_or_default();
-            let step = pace.step(now);
-            if step == Step::Wait {
-                continue;
-            }
-            let dice = uuid::Uuid::new_v4().as_bytes()[0];
-            self.paces.insert(errand.key.clone(), pace.after(now, pace::last_try(news.at), dice));
-            self.start(step, errand.key, news, Arc::clone(&issuer));
+        }
+        if after.is_none() {
+            self.paces.retain(|key, _| left.contains(key));
         }
         Ok(())
+    }
+
+    /// Starts an event, if it is due and there is room.
+    fn consider(&mut self, key: ErrandKey, news: Box<NumberNews>, issuer: &Arc<Issuer>) {
+        let busy = self.at_work.values().any(|(_, number)| *number == news.number);
+        if busy || self.under_way.len() >= TRIES_AT_ONCE_MAX {
+            return;
+        }
+        let now = self.app.clock().now();
+        let pace = self.paces.get(&key).copied().unwrap_or_default();
+        let step = pace.step(now);
+        if step == Step::Wait {
+            return;
+        }
+        let dice = uuid::Uuid::new_v4().as_bytes()[0];
+        self.paces.insert(key.clone(), pace.after(now, pace::last_try(news.at), dice));
+        self.start(step, key, news, Arc::clone(issuer));
     }
 
     fn start(&mut self, step: Step, key: ErrandKey, news: Box<NumberNews>, issuer: Arc<Issuer>) {

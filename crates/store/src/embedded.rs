@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use kunji_core::audit::Subject;
-use kunji_core::errand::{Errand, Lane};
+use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
@@ -291,10 +291,14 @@ impl Store for Embedded {
             .collect()
     }
 
-    async fn errands(&self, lane: &Lane) -> Result<Vec<Errand>, StoreFault> {
-        let first = self.spaces.rows.prefix(rows::errand_prefix(lane)).take(ERRANDS_LEN_MAX);
-        first
-            .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an errand"))?))
+    async fn errands_after(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> Result<Vec<Errand>, StoreFault> {
+        let (first, end) = rows::errand_range(lane, after);
+        let lane = self.spaces.rows.range(first..end).take(ERRANDS_LEN_MAX);
+        lane.map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an errand"))?))
             .collect()
     }
 }

@@ -95,9 +95,14 @@ impl Store for Memory {
         Ok(sent.into_iter().take(OUTBOX_LEN_MAX).cloned().collect())
     }
 
-    async fn errands(&self, lane: &Lane) -> Result<Vec<Errand>, StoreFault> {
+    async fn errands_after(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> Result<Vec<Errand>, StoreFault> {
         let held = self.held()?;
         let lane = held.errands.values().filter(|errand| errand.key.lane == *lane);
+        let lane = lane.filter(|errand| after.is_none_or(|after| errand.key > *after));
         Ok(lane.take(ERRANDS_LEN_MAX).cloned().collect())
     }
 }

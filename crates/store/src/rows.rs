@@ -122,6 +122,16 @@ pub(crate) fn errand_prefix(lane: &Lane) -> Vec<u8> {
     [ERRANDS, lane.to_string().as_bytes(), END].concat()
 }
 
+/// From the first key of a lane, or from behind one of its keys, to before the next lane.
+pub(crate) fn errand_range(lane: &Lane, after: Option<&ErrandKey>) -> (Vec<u8>, Vec<u8>) {
+    let first = match after {
+        // No key is longer, so that this is behind it and before its follower.
+        Some(after) => [errand_key(after).as_slice(), END].concat(),
+        None => errand_prefix(lane),
+    };
+    (first, [ERRANDS, lane.to_string().as_bytes(), &[1]].concat())
+}
+
 /// Those due first come first.
 pub(crate) fn errand_key(key: &ErrandKey) -> Vec<u8> {
     let due = key.due.0.max(0).to_be_bytes();

@@ -31,6 +31,8 @@ pub enum CustomerCommand {
     },
     /// Bind a device to the customer and the mobile number.
     Bind {
+        /// Who it is; a customer who is new comes into being.
+        profile: ProfileId,
         /// What the device is known by.
         device: String,
         /// The mobile number that the merchant vouches for.

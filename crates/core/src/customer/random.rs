@@ -58,6 +58,7 @@ fn ask() -> impl Strategy<Value = CustomerCommand> {
         1 => any::<u8>().prop_map(open),
         1 => any::<u8>().prop_map(start),
         2 => (0..9_u8, said).prop_map(|(nth, mobile)| CustomerCommand::Bind {
+            profile: profile(),
             device: format!("phone {nth}"),
             mobile,
         }),

@@ -77,7 +77,10 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             };
             let fact = match holding {
                 Holding::Number(number) => self.number_fact(&by, profile, number, want).await?,
-                Holding::Vpa(folded) => self.address_fact(&by, profile, folded, claim).await?,
+                Holding::Vpa(folded) => {
+                    let linked = customer.is_some_and(|customer| customer.vpa(folded).is_some());
+                    self.address_fact(&by, profile, folded, (claim, linked)).await?
+                }
             };
             let Some(fact) = fact else { continue };
             let held = matches!(fact, Fact::Held(_));
@@ -128,18 +131,19 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         by: &By,
         profile: &ProfileId,
         folded: &Vpa,
-        claim: Option<&Claim>,
+        (claim, linked): (Option<&Claim>, bool),
     ) -> Result<Option<Fact>, Fault> {
-        let Some(claim) = claim else { return Ok(Some(Fact::NotHeld)) };
         let subject = Subject::Address(folded.clone());
         let owner = profile.clone();
-        let (command, held) = match &claim.want {
-            Want::Leave => (AddressCommand::Release { owner }, Fact::NotHeld),
-            Want::Link(vpa, _) => {
+        let (command, held) = match claim.map(|claim| &claim.want) {
+            None if linked => return Ok(Some(Fact::NotHeld)),
+            // A round before this one may have registered it, for a claim that is gone since.
+            None | Some(Want::Leave) => (AddressCommand::Release { owner }, Fact::NotHeld),
+            Some(Want::Link(vpa, _)) => {
                 (AddressCommand::Register { vpa: vpa.clone(), owner }, Fact::Held(None))
             }
             // An errand that gave it back may have come late, after it was linked again.
-            Want::Keep => {
+            Some(Want::Keep) => {
                 (AddressCommand::Register { vpa: folded.clone(), owner }, Fact::Held(None))
             }
         };

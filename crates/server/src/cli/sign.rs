@@ -13,10 +13,9 @@ use zeroize::Zeroizing;
 
 use super::{Output, fetch, print, print_json, read_stdin};
 use crate::config::SecretSource;
-use crate::sandbox::stock;
+use crate::sandbox::stock::{self, BROKER, STOCK, SandboxMerchant};
 use crate::wall;
 
-/// The last line break of standard input is never part of what is signed.
 #[derive(Debug, Subcommand)]
 pub(super) enum SignCommand {
     /// Members for an SDK payload: base64 of RSA with SHA-256 over the signaturePayload.
@@ -28,8 +27,12 @@ pub(super) enum SignCommand {
     /// The claims come from standard input, or are made for --customer.
     V3(V3Args),
     /// Headers for the body on standard input: HMAC-SHA-256 under the channel's secret.
+    ///
+    /// One line break at its end is not signed, as `curl -d @FILE` does not send it.
     Checksum(HeaderArgs),
-    /// Headers for the body on standard input: RSASSA-PSS with SHA-256.
+    /// Headers for the body on standard input: RSASSA-PSS with SHA-256, 32 bytes of salt.
+    ///
+    /// One line break at its end is not signed, as `curl -d @FILE` does not send it.
     Signature(HeaderArgs),
     /// The body on standard input as a JWS; `iat` is filled in when it is not there.
     Jws(JwsArgs),
@@ -43,7 +46,7 @@ struct KeyArgs {
     /// env:NAME or file:PATH: an RSA key (PEM or JWK), for a checksum the channel's secret.
     #[arg(long, value_name = "SOURCE", allow_hyphen_values = true)]
     key: Option<SecretSource>,
-    /// Take the key and the names of the sandbox's merchant.
+    /// Take the keys and the names of the sandbox's merchant: stock, or the one in --merchant.
     #[arg(long)]
     sandbox: bool,
 }
@@ -149,8 +152,8 @@ impl KeyArgs {
         key.context("--key is no RSA private key of 2048 to 4096 bits (PKCS#8 as PEM, or JWK)")
     }
 
-    fn hmac(&self) -> anyhow::Result<HmacKey> {
-        let text = self.text(stock::CHECKSUM_SECRET)?;
+    fn hmac(&self, sandbox: &SandboxMerchant) -> anyhow::Result<HmacKey> {
+        let text = self.text(sandbox.checksum_secret)?;
         HmacKey::parse(&text).context("--key")
     }
 
@@ -158,6 +161,17 @@ impl KeyArgs {
         match &self.key {
             Some(source) => Ok(source.read("--key")?),
             None => Ok(Zeroizing::new(sandbox.to_owned())),
+        }
+    }
+
+    /// The sandbox's merchant of this name, the first one where none is given.
+    fn sandbox(&self, merchant: Option<&str>) -> anyhow::Result<&'static SandboxMerchant> {
+        match merchant {
+            Some(name) if name == BROKER.merchant => Ok(&BROKER),
+            Some(name) if self.sandbox && name != STOCK.merchant => {
+                anyhow::bail!("--merchant: the sandbox has stock and broker")
+            }
+            Some(_) | None => Ok(&STOCK),
         }
     }
 
@@ -178,13 +192,14 @@ impl KeyArgs {
 
 impl V2Args {
     fn members(&self) -> anyhow::Result<Map<String, Value>> {
-        let kid = self.key.name(self.kid.as_deref(), stock::KEY_ID, "--kid")?;
+        let sandbox = self.key.sandbox(self.merchant.as_deref())?;
+        let kid = self.key.name(self.kid.as_deref(), sandbox.key_id, "--kid")?;
         let key = self.key.rsa()?;
         let payload = match &self.customer {
             None => object_text()?,
             Some(customer) => {
                 let merchant = self.merchant.as_deref();
-                let merchant = self.key.name(merchant, stock::MERCHANT, "--merchant")?;
+                let merchant = self.key.name(merchant, sandbox.merchant, "--merchant")?;
                 let mut payload = Map::new();
                 payload.insert("merchant_id".to_owned(), json!(merchant));
                 payload.insert("customer_id".to_owned(), json!(customer));
@@ -206,16 +221,17 @@ impl V2Args {
 
 impl V3Args {
     fn members(&self) -> anyhow::Result<Map<String, Value>> {
-        let kid = self.key.name(self.kid.as_deref(), stock::KEY_ID, "--kid")?;
+        let sandbox = self.key.sandbox(self.merchant.as_deref())?;
+        let kid = self.key.name(self.kid.as_deref(), sandbox.key_id, "--kid")?;
         let key = self.key.rsa()?;
         let claims = match &self.customer {
             None => object_text()?,
             Some(customer) => {
                 let (merchant, channel) = (self.merchant.as_deref(), self.channel.as_deref());
                 let claims = json!({
-                    "merchantId": self.key.name(merchant, stock::MERCHANT, "--merchant")?,
+                    "merchantId": self.key.name(merchant, sandbox.merchant, "--merchant")?,
                     "merchantCustomerId": customer,
-                    "merchantChannelId": self.key.name(channel, stock::CHANNEL, "--channel")?,
+                    "merchantChannelId": self.key.name(channel, sandbox.channel, "--channel")?,
                     "timestamp": stamp(self.timestamp),
                 });
                 Zeroizing::new(claims.to_string())
@@ -233,7 +249,7 @@ impl V3Args {
 
 impl HeaderArgs {
     fn checksum(&self, body: &str) -> anyhow::Result<[(&'static str, String); 4]> {
-        let key = self.key.hmac()?;
+        let key = self.key.hmac(self.key.sandbox(self.merchant.as_deref())?)?;
         self.headers("x-merchant-checksum", body, |parts| Ok(key.checksum(parts)))
     }
 
@@ -255,8 +271,9 @@ impl HeaderArgs {
         body: &str,
         sign: impl FnOnce(&[&[u8]]) -> anyhow::Result<String>,
     ) -> anyhow::Result<[(&'static str, String); 4]> {
-        let merchant = self.key.name(self.merchant.as_deref(), stock::MERCHANT, "--merchant")?;
-        let channel = self.key.name(self.channel.as_deref(), stock::CHANNEL, "--channel")?;
+        let sandbox = self.key.sandbox(self.merchant.as_deref())?;
+        let merchant = self.key.name(self.merchant.as_deref(), sandbox.merchant, "--merchant")?;
+        let channel = self.key.name(self.channel.as_deref(), sandbox.channel, "--channel")?;
         let timestamp = stamp(self.timestamp);
         for (flag, value) in [("--merchant", merchant), ("--channel", channel)] {
             // They go into a shell's command line.
@@ -278,7 +295,7 @@ impl HeaderArgs {
 
 impl JwsArgs {
     fn jws(&self) -> anyhow::Result<JwsParts> {
-        let kid = self.key.name(self.kid.as_deref(), stock::KEY_ID, "--kid")?;
+        let kid = self.key.name(self.kid.as_deref(), STOCK.key_id, "--kid")?;
         let key = self.key.rsa()?;
         let mut body = object(&read_stdin()?)?;
         let at = self.timestamp.unwrap_or_else(now_ms);
@@ -302,7 +319,7 @@ impl JweArgs {
 /// Standard input, which must be a JSON object: nothing else is ever accepted.
 fn object_text() -> anyhow::Result<Zeroizing<String>> {
     let text = read_stdin()?;
-    object(&text)?;
+    object(&text).context("give --customer, or what is to be signed on standard input")?;
     Ok(text)
 }
 

@@ -1,6 +1,7 @@
 //! Settings of the UPI half: the banks, and the merchants with their channels and keys.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use axum::http::Uri;
 use kunji_core::ids::{ChannelId, MerchantId, Vpa};
@@ -12,6 +13,9 @@ use super::{ConfigError, ensure, wrong};
 
 /// Most merchants, channels of one, keys of one, or banks.
 const LIST_LEN_MAX: usize = 1000;
+
+/// Shortest secret of a channel, in bytes.
+const SECRET_LEN_MIN: usize = 16;
 
 /// Settings of the UPI half.
 #[derive(Debug)]
@@ -79,12 +83,24 @@ pub struct Channel {
 }
 
 /// Where a channel hears of changes.
-#[derive(Debug)]
 pub struct Webhook {
     /// The address, `http` or `https`.
     pub url: Uri,
     /// The secret of its signatures.
     pub secret: HmacKey,
+}
+
+impl fmt::Debug for Webhook {
+    /// A query may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.url.host().unwrap_or_default();
+        write!(
+            f,
+            "Webhook({}://{host}{})",
+            self.url.scheme_str().unwrap_or_default(),
+            self.url.path()
+        )
+    }
 }
 
 impl Upi {
@@ -190,13 +206,13 @@ impl Merchant {
             Ok(MerchantKey { id: one.id, key: parsed })
         });
         let channels = file.channels.into_iter().map(|one| Channel::check(&id, one));
-        Ok(Self {
-            keys: keys.collect::<Result<_, ConfigError>>()?,
-            channels: channels.collect::<Result<_, _>>()?,
-            request_prefix: file.request_prefix,
-            handles: file.handles,
-            id,
-        })
+        let keys = keys.collect::<Result<Vec<_>, ConfigError>>()?;
+        let channels = channels.collect::<Result<Vec<_>, _>>()?;
+        let names: BTreeSet<_> = keys.iter().map(|one| &one.id).collect();
+        ensure(names.len() == keys.len(), &key("keys.id"), "stands there twice")?;
+        let names: BTreeSet<_> = channels.iter().map(|one| &one.id).collect();
+        ensure(names.len() == channels.len(), &key("channels.id"), "stands there twice")?;
+        Ok(Self { keys, channels, request_prefix: file.request_prefix, handles: file.handles, id })
     }
 }
 
@@ -208,7 +224,8 @@ impl Channel {
         let secret = |source: &file::SecretSource, member| {
             let name = key(member);
             let text = source.read(&name)?;
-            HmacKey::parse(&text).map_err(|_| wrong(&name, "is empty or too long"))
+            ensure(text.len() >= SECRET_LEN_MIN, &name, "must have 16 characters or more")?;
+            HmacKey::parse(&text).map_err(|_| wrong(&name, "is too long, or no base64"))
         };
         let webhook = match (&file.webhook_url, &file.webhook_secret) {
             (None, None) => None,

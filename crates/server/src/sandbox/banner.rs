@@ -96,7 +96,7 @@ impl Banner<'_> {
         let signature = STANDARD.encode(signature.map_err(|_| std::fmt::Error)?);
         let body = SET_MPIN
             .replace("{id}", &Uuid::from_bytes(stamp.entropy).to_string())
-            .replace("{key}", stock::KEY_ID)
+            .replace("{key}", stock::STOCK.key_id)
             .replace("{signature}", &signature)
             .replace("{payload}", &signed.replace('"', "\\\""));
         writeln!(f, "In-app SDK: set an MPIN; open the captureUrl of the answer in a browser")?;
@@ -110,13 +110,13 @@ impl Banner<'_> {
 
     /// The UPI number API: a number to be disabled.
     fn write_merchants(&self, f: &mut std::fmt::Formatter<'_>, stamp: &Stamp) -> std::fmt::Result {
-        let (merchant, channel) = (stock::MERCHANT, stock::CHANNEL);
+        let (merchant, channel) = (stock::STOCK.merchant, stock::STOCK.channel);
         let request = Uuid::from_bytes(stamp.entropy).simple().to_string();
         let body = DISABLE
-            .replace("{id}", &format!("{}{request}", stock::REQUEST_PREFIX))
+            .replace("{id}", &format!("{}{request}", stock::STOCK.request_prefix))
             .replace("{device}", &"a".repeat(64));
         let timestamp = stamp.real.0.to_string();
-        let key = HmacKey::parse(stock::CHECKSUM_SECRET).map_err(|_| std::fmt::Error)?;
+        let key = HmacKey::parse(stock::STOCK.checksum_secret).map_err(|_| std::fmt::Error)?;
         let parts = [merchant, channel, &timestamp, &body].map(str::as_bytes);
         writeln!(f, "UPI number API: disable a number\n")?;
         writeln!(

@@ -70,7 +70,7 @@ fn an_mpin_is_changed_with_the_buttons_alone() {
 
     // Opened again, it shows its end and nothing to enter.
     browser.open(&capture.url);
-    assert_eq!(browser.ending(), "This page is closed");
+    assert_eq!(browser.ending(), "Your MPIN is changed");
     assert_eq!(browser.text("entry"), "");
     assert_eq!(browser.complaints(), [""; 0]);
 
@@ -168,7 +168,7 @@ fn a_page_that_is_late_is_told_so() {
     assert_eq!(browser.ending(), "Your time is over");
     assert_eq!(result(&kunji, &capture)["errorCode"], "JP_001");
     browser.open(&capture.url);
-    assert_eq!(browser.ending(), "This page is closed");
+    assert_eq!(browser.ending(), "Your time is over");
 
     // By its own clock as well, without a word to the server.
     kunji.start_over();

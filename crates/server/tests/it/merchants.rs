@@ -286,7 +286,7 @@ const MESSAGES: [(&str, &str); 9] = [
     ("KU05", "UPI number is not linked to the VPA named"),
     ("KU06", "UPI number is held by another customer"),
     ("KU07", "UPI number is in its cooling period"),
-    ("KU08", "Customer holds as many UPI numbers as allowed"),
+    ("KU08", "Customer has as many as allowed"),
 ];
 
 /// The verdict about a number, byte for byte: code, status (or none), VPA.

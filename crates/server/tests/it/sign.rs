@@ -269,7 +269,7 @@ fn pasted_members_open_a_session() {
         assert_eq!(said["payload"]["status"], "LINKED", "{args:?}: {said}");
     }
     for args in [
-        &["v2", "--sandbox", "--customer", "1234567", "--merchant", "broker2"][..],
+        &["v2", "--sandbox", "--customer", "1234567", "--merchant", "broker", "--kid", "x"][..],
         &["v2", "--sandbox", "--customer", "1234567", "--kid", "another"],
         &["v2", "--sandbox", "--customer", "1234567", "--timestamp", "1700000000000"],
         &["v3", "--sandbox", "--customer", "1234567", "--channel", "ANOTHER"],
@@ -277,6 +277,10 @@ fn pasted_members_open_a_session() {
         let said = asked(&kunji, &signed(args, "")).json();
         assert_eq!(said["errorCode"], "JP_012", "{args:?}: {said}");
     }
+    // The other merchant has a key and a customer of its own.
+    let args = ["v2", "--sandbox", "--merchant", "broker", "--customer", "88001"];
+    let said = asked(&kunji, &signed(&args, "")).json();
+    assert_eq!(said["payload"]["status"], "LINKED", "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use kunji_core::audit::Subject;
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::credential::Credential;
 use kunji_core::engine::{Engine, Fault, Inline};
-use kunji_core::errand::{Errand, Lane};
+use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{Caller, CredentialId, CustomerId, Mobile, TxnId, Vpa};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
@@ -160,7 +160,11 @@ impl Store for Overtaken {
         self.inner.outbox(to).await
     }
 
-    async fn errands(&self, lane: &Lane) -> Result<Vec<Errand>, StoreFault> {
-        self.inner.errands(lane).await
+    async fn errands_after(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> Result<Vec<Errand>, StoreFault> {
+        self.inner.errands_after(lane, after).await
     }
 }

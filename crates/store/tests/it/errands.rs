@@ -183,7 +183,12 @@ fn errands_are_answered_so_many_and_no_more(mut home: impl Home) {
         }
         let found = store.errands(&lane).await.unwrap();
         assert_eq!(found, all[..ERRANDS_LEN_MAX], "those due first");
-        // The rest is there: it comes when those before it are done.
+        let last = found.last().map(|errand| &errand.key);
+        let rest = store.errands_after(&lane, last).await.unwrap();
+        assert_eq!(rest, all[ERRANDS_LEN_MAX..], "and the next page");
+        let last = rest.last().map(|errand| &errand.key);
+        assert_eq!(store.errands_after(&lane, last).await.unwrap(), []);
+        // They come first when those before them are done.
         let done = found.into_iter().map(|errand| errand.key).collect();
         leave(&store, Vec::new(), done).await;
         assert_eq!(store.errands(&lane).await.unwrap(), all[ERRANDS_LEN_MAX..]);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use kunji_core::audit::Subject;
 use kunji_core::customer::{CustomerCommand, Holding};
-use kunji_core::errand::{Errand, Lane};
+use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::mapper::{NumberCommand, NumberState, Update};
@@ -68,9 +68,13 @@ impl Store for Polite {
         self.inner.outbox(to).await
     }
 
-    async fn errands(&self, lane: &Lane) -> Result<Vec<Errand>, StoreFault> {
+    async fn errands_after(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> Result<Vec<Errand>, StoreFault> {
         self.wait().await;
-        self.inner.errands(lane).await
+        self.inner.errands_after(lane, after).await
     }
 }
 

@@ -7,6 +7,7 @@ use kunji_core::credential::Credential;
 use kunji_core::customer::{Customer, Standing};
 use kunji_core::engine::Fault;
 use kunji_core::ids::{CaptureId, Vpa};
+use kunji_core::time::DAY_MS;
 use kunji_vault::{PinBlock, PinUse, Transit};
 
 use super::action::SdkError;
@@ -88,7 +89,10 @@ pub(super) struct Sitting {
 /// Finds a capture.
 pub(super) async fn find(app: &App, id: &CaptureId) -> Result<Option<Sitting>, Fault> {
     let issuer = app.issuer();
-    let Some(capture) = issuer.look::<Capture>(&Subject::Capture(id.clone())).await? else {
+    let capture = issuer.look::<Capture>(&Subject::Capture(id.clone())).await?;
+    // A link is not for ever: a day after its time nobody is told by it how it ended.
+    let gone = |capture: &Capture| app.clock().now() >= capture.expires.plus(DAY_MS);
+    let Some(capture) = capture.filter(|capture| capture.ending.is_none() || !gone(capture)) else {
         return Ok(None);
     };
     let subject = Subject::Customer(capture.order.profile.clone());
@@ -131,6 +135,7 @@ impl Sitting {
         let voice = self.voice((SdkError::UnknownOrLate, "Timed Out"));
         let request = self.request(command);
         let (issuer, id) = (app.issuer(), self.capture.id);
+        let ended = id.clone();
         app.act("capture", async move {
             let said = issuer.run(request, &voice).await?;
             let ending = end(&issuer, &id).await?;
@@ -140,7 +145,7 @@ impl Sitting {
             })
         })
         .await
-        .inspect(|_| app.capture_ended())
+        .inspect(|_| app.capture_ended(&ended))
     }
 
     /// Uses the capture's id up, unless the issuer has decided already; either way it ends.
@@ -156,12 +161,13 @@ impl Sitting {
         let voice = self.voice(said);
         let request = self.request(Command::Abandon { reason });
         let (issuer, id) = (app.issuer(), self.capture.id);
+        let ended = id.clone();
         app.act("capture", async move {
             issuer.run(request, &voice).await?;
             end(&issuer, &id).await
         })
         .await
-        .inspect(|_| app.capture_ended())
+        .inspect(|_| app.capture_ended(&ended))
     }
 
     /// Ends a capture whose time is over.
@@ -198,9 +204,10 @@ impl Sitting {
             bank: app.config().upi.bank(iin).map_or(iin, |bank| &bank.name),
             masked_account: &account.map(|one| masked(&one.masked)).unwrap_or_default(),
             vpa: order.vpa.as_ref().map_or("", Vpa::as_str),
-            state: match ending.is_none() && expires_in_ms > 0 {
-                true => PageState::Open { expires_in_ms },
-                false => PageState::Finished,
+            state: match ending {
+                Some(ending) => PageState::Finished { code: &ending.code },
+                None if expires_in_ms > 0 => PageState::Open { expires_in_ms },
+                None => PageState::Finished { code: SdkError::UnknownOrLate.code() },
             },
         }))
     }

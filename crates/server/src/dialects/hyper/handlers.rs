@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::engine::Fault;
 use kunji_core::ids::CaptureId;
+use serde::de::DeserializeOwned;
 
 use super::action::{Action, SdkError};
 use super::auth::{Denied, Identity, SESSION};
@@ -88,7 +89,7 @@ pub(super) type Answer = Result<Event, Stop>;
 /// `POST /hyper/v1/process`.
 pub(super) async fn process(State(app): State<App>, http: HttpRequest) -> Event {
     let headers = http.headers().clone();
-    let body: EnvelopeBody = match read(http).await {
+    let body: EnvelopeBody = match read(http, "").await {
         Ok(body) => body,
         Err(event) => return event,
     };
@@ -121,6 +122,8 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     if identity.has_other_mobile() && action != Action::Bind {
         return Err(Denied::NotAuthentic.into());
     }
+    let merchant = identity.profile.merchant.as_str();
+    app.admit_customer(&format!("hyper:{merchant}"), identity.profile.customer.as_str())?;
     let has_session = headers.contains_key(SESSION);
     let ask = Ask { app, action, identity, request_id, payload, has_session };
     match action {
@@ -153,15 +156,15 @@ pub(super) async fn submit(State(app): State<App>, id: NamedPath, http: HttpRequ
         Err(event) => return event,
     };
     let request_id = sitting.capture.order.request_id.clone();
-    let body: Object<CredsBody> = match read(http).await {
+    let body: Object<CredsBody> = match read(http, &request_id).await {
         Ok(body) => body,
         Err(event) => return event,
     };
     let Some(secrets) = Secrets::of(body.0, &sitting.capture.order.purpose) else {
         return Event::capture_failed(&request_id);
     };
-    // Bounded by the account, since nobody else is named here.
-    if let Err(after) = app.admit("capture", &sitting.capture.order.account) {
+    // An allowance of its own: who knows one link cannot use up that of another.
+    if let Err(after) = app.admit_customer("capture", sitting.capture.id.as_str()) {
         return Event::too_many(&request_id, after);
     }
     let open = sitting.capture.ending.is_none();
@@ -203,6 +206,7 @@ pub(super) async fn result(State(app): State<App>, id: NamedPath, headers: Heade
             Err(event) => return event.into_response(),
         };
         let request_id = sitting.capture.order.request_id.clone();
+        let capture = sitting.capture.id.clone();
         match captures::ending(&app, sitting).await {
             Ok(Some(ending)) => return Event::ended(ending).into_response(),
             Ok(None) if app.is_closing() || started.elapsed() >= RESULT_WAIT => {
@@ -213,7 +217,7 @@ pub(super) async fn result(State(app): State<App>, id: NamedPath, headers: Heade
             Err(fault) => return broken(&app, &fault, &request_id).into_response(),
         }
         // Whether it ended or not is asked again in either case.
-        let _ = tokio::time::timeout(RESULT_TICK, app.next_capture_end()).await;
+        let _ = tokio::time::timeout(RESULT_TICK, app.capture_end(&capture)).await;
     }
 }
 
@@ -260,10 +264,14 @@ fn broken(app: &App, fault: &Fault, request_id: &str) -> Event {
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// Reads a JSON object of this vendor.
-async fn read<T: serde::de::DeserializeOwned>(http: HttpRequest) -> Result<Object<T>, Event> {
+/// Reads a JSON object of this vendor. What the reader says of it may show parts of it, so that a
+/// body which is JSON, but not this one, is only said to be another one.
+async fn read<T: DeserializeOwned>(
+    http: HttpRequest,
+    request_id: &str,
+) -> Result<Object<T>, Event> {
     let refused = |status: StatusCode, problem: &str| {
-        Event::error("", SdkError::BadParameter, problem).with_status(status)
+        Event::error(request_id, SdkError::BadParameter, problem).with_status(status)
     };
     if !body::is_json(http.headers()) {
         return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be JSON"));
@@ -272,6 +280,11 @@ async fn read<T: serde::de::DeserializeOwned>(http: HttpRequest) -> Result<Objec
         BodyError::TooLarge => refused(StatusCode::PAYLOAD_TOO_LARGE, "The body is over 64 KiB"),
         BodyError::Incomplete => refused(StatusCode::BAD_REQUEST, "The body is incomplete"),
     })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|_| refused(StatusCode::BAD_REQUEST, "The body is not well formed"))
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let problem = match error.is_data() {
+            true => "The body is JSON, but lacks a member or has one of another type",
+            false => "The body is not well formed",
+        };
+        refused(StatusCode::BAD_REQUEST, problem)
+    })
 }

@@ -80,9 +80,16 @@ pub(super) async fn check(ask: Ask<'_>) -> Answer {
 pub(super) async fn create(ask: Ask<'_>) -> Answer {
     let wanted = wanted(&ask)?;
     let registrant = registrant(&ask, &wanted);
-    let command = match wanted.existing.clone() {
-        Some(existing) => registrant.map(|by| NumberCommand::Port { by, existing }),
-        None => registrant.map(NumberCommand::Register),
+    let named = match ask.payload.has("command") {
+        true => Some(ask.payload.one_of("command", &[("CREATE", false), ("PORT", true)])?),
+        false => None,
+    };
+    let command = match (named, wanted.existing.clone()) {
+        (Some(true), None) => return Err(needed("existingVpa").into()),
+        (Some(true) | None, Some(existing)) => {
+            registrant.map(|by| NumberCommand::Port { by, existing })
+        }
+        (Some(false) | None, _) => registrant.map(NumberCommand::Register),
     };
     run(ask, wanted, command).await
 }

@@ -16,14 +16,17 @@ pub(super) enum PageKind {
 
 /// Whether there is anything left to enter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PageState {
+pub(super) enum PageState<'a> {
     /// Digits are awaited.
     Open {
         /// Time that is left, in ms.
         expires_in_ms: i64,
     },
     /// Answered, cancelled, or late.
-    Finished,
+    Finished {
+        /// The vendor's code of the answer.
+        code: &'a str,
+    },
 }
 
 /// What the page shows and what its script needs; nothing of it is secret.
@@ -48,7 +51,7 @@ pub(super) struct PageView<'a> {
     /// The customer's VPA.
     pub(super) vpa: &'a str,
     /// Whether there is anything left to enter.
-    pub(super) state: PageState,
+    pub(super) state: PageState<'a>,
 }
 
 /// The whole page.
@@ -73,14 +76,15 @@ fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn push_value(page: &mut String, view: &PageView<'_>, name: &str) {
-    let (state, end_hidden, expires_in_ms) = match view.state {
-        PageState::Open { expires_in_ms } => ("open", " hidden", expires_in_ms.max(0)),
-        PageState::Finished => ("finished", "", 0),
+    let (state, end_hidden, expires_in_ms, code) = match view.state {
+        PageState::Open { expires_in_ms } => ("open", " hidden", expires_in_ms.max(0), ""),
+        PageState::Finished { code } => ("finished", "", 0, code),
     };
     match name {
         "title" => page.push_str(view.kind.title()),
         "kind" => page.push_str(view.kind.word()),
         "state" => page.push_str(state),
+        "code" => push_escaped(page, code),
         "end_hidden" => page.push_str(end_hidden),
         "expires_in_ms" => page.push_str(&expires_in_ms.to_string()),
         "pin_length" => page.push_str(&view.pin_length.to_string()),
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_finished_page_shows_its_end() {
-        let page = render(&PageView { state: PageState::Finished, ..VIEW });
+        let page = render(&PageView { state: PageState::Finished { code: "00" }, ..VIEW });
         assert!(page.contains("data-state=\"finished\""));
         assert!(page.contains("aria-labelledby=\"end-title\">"));
     }

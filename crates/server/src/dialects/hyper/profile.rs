@@ -16,6 +16,7 @@ use super::action::{Action, SdkError};
 use super::auth::{Denied, fresh_session};
 use super::handlers::{Answer, Ask};
 use super::reply::{Event, account_facts, masked, masked_mobile, other_info, status, word};
+use super::request::{needed, too_long};
 use super::wire::{
     Account, Accounts, Availability, BankItem, BankList, Initiated, Links, SessionResult,
     VpaAccount,
@@ -24,8 +25,8 @@ use crate::app::App;
 use crate::mapper_code::{VPA_TAKEN, customer_refused};
 use crate::result_code;
 
-/// Longest name of a device.
-const DEVICE_LEN_MAX: usize = 128;
+/// Longest name of a device, in bytes.
+const DEVICE_LEN_MAX: usize = 256;
 
 /// What a turn of a customer came to.
 type Decided = (Result<(), CustomerRefusal>, Option<Customer>);
@@ -137,14 +138,17 @@ pub(super) async fn bind(ask: Ask<'_>) -> Answer {
     let sim = ask.payload.filled("simId")?;
     ask.payload.is_true("isBindAndActivateRequest")?;
     let device = ask.payload.text_if_any("deviceFingerPrint")?.filter(|text| !text.is_empty());
-    let device = device.unwrap_or(sim).chars().take(DEVICE_LEN_MAX).collect();
-    let command = CustomerCommand::Bind { device, mobile: ask.identity.mobile.clone() };
-    let (verdict, customer) = match ask.turn(command).await? {
-        (Err(CustomerRefusal::UnknownCustomer), _) => {
-            return Err(Denied::NotAuthentic.into());
-        }
-        decided => decided,
-    };
+    let device = device.unwrap_or(sim).to_owned();
+    if device.len() > DEVICE_LEN_MAX {
+        return Err(too_long("deviceFingerPrint").into());
+    }
+    let mobile = ask.identity.mobile.clone();
+    let known = ask.identity.customer.as_ref().is_some_and(|customer| customer.mobile.is_some());
+    if mobile.is_none() && !known {
+        return Err(needed("customer_phone").into());
+    }
+    let profile = ask.identity.profile.clone();
+    let (verdict, customer) = ask.turn(CustomerCommand::Bind { profile, device, mobile }).await?;
     let refused = verdict.err().map(customer_refused);
     Ok(session_event(&ask, customer.as_ref(), refused).await?)
 }
@@ -203,7 +207,18 @@ pub(super) async fn accounts(ask: Ask<'_>) -> Answer {
     let udf = ask.payload.udf()?;
     let customer = match &ask.identity.customer {
         Some(customer) if customer.standing() != Standing::Fresh => customer,
-        Some(_) | None => return ask.links(result_code::DEVICE_MISMATCH, None).await,
+        Some(_) | None => {
+            let (code, message) = result_code::DEVICE_MISMATCH;
+            let payload = Accounts {
+                action: ask.action.as_str(),
+                status: "FAILURE",
+                accounts: Vec::new(),
+                gateway_response_code: Some(code),
+                gateway_response_message: Some(message),
+                other_info: other_info(udf),
+            };
+            return Ok(Event::result(ask.request_id, code, payload));
+        }
     };
     let mut found = Vec::new();
     if let Some(mobile) = &customer.mobile {
@@ -218,6 +233,8 @@ pub(super) async fn accounts(ask: Ask<'_>) -> Answer {
         action: ask.action.as_str(),
         status: "SUCCESS",
         accounts: found,
+        gateway_response_code: None,
+        gateway_response_message: None,
         other_info: other_info(udf),
     };
     Ok(Event::result(ask.request_id, "00", payload))

@@ -206,3 +206,8 @@ fn account(name: &str, text: &str) -> Result<CredentialId, BadMember> {
 pub(super) fn needed(name: &str) -> BadMember {
     mismatch(name, "String", None)
 }
+
+/// That a member is longer than it may be.
+pub(super) fn too_long(name: &str) -> BadMember {
+    invalid(name, "expected less")
+}

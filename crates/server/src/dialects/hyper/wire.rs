@@ -161,6 +161,10 @@ pub(super) struct Accounts<'a> {
     pub(super) action: &'a str,
     pub(super) status: &'a str,
     pub(super) accounts: Vec<Account>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gateway_response_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gateway_response_message: Option<&'a str>,
     pub(super) other_info: &'a str,
 }
 

@@ -144,7 +144,7 @@ fn prove(kunji: &Kunji, ready: &mut Ready, secret: &str, example: &Tree) {
     let then = plain.at("iat").text();
     let body = plain.to_string().replace(then, &now_ms());
     let key = RsaPrivate::parse(stock::KEY).unwrap();
-    let jws = key.sign_jws(Some(stock::KEY_ID), body.as_bytes()).unwrap();
+    let jws = key.sign_jws(Some(stock::STOCK.key_id), body.as_bytes()).unwrap();
     ready.body = match proof.text() {
         "jws" => serde_json::to_string(&jws).unwrap(),
         "jwe" => {

@@ -85,11 +85,6 @@ const CASES: Table = Table {
             };
         "updateAuth", "by a session alone" => 200 "JP_012",
             |kunji| said(&App::let_in(kunji, NISHA).process("updateAuth", &json!({})));
-        "upiBindActivateDevice", "a customer of whom nobody has heard" => 200 "JP_012",
-            |kunji| {
-                let members = json!({ "simId": "1", "isBindAndActivateRequest": true });
-                said(&App::of(kunji, "8888888").process("upiBindActivateDevice", &members))
-            };
     },
 };
 

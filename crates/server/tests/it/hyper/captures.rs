@@ -10,6 +10,7 @@ use ureq::http::Method;
 use super::client::{
     App, cancel, change_creds, cred, pin_creds, result, set_creds, submit, upi_id,
 };
+use super::envelope::unread;
 use super::shape::{error_text, said};
 use super::{
     ACC_1, ACC_2, ARJUN, MOBILE, NISHA, PIN_2, VPA, code, is_error, primaries, primary, sms,
@@ -214,7 +215,7 @@ fn no_creds(kunji: &Kunji) -> Said {
         .iter()
         .map(|body| {
             let answer = kunji.send(Method::POST, &capture.path(), &json_type, body.clone());
-            is_error(&answer, "", "JP_003", "The body is not well formed")
+            is_error(&answer, &capture.request_id, "JP_003", unread(&answer))
         })
         .collect();
     let plain = kunji.send(Method::POST, &capture.path(), &[("Content-Type", "text/plain")], text);

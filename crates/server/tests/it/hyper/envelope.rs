@@ -28,6 +28,10 @@ const CASES: Table = Table {
         ANY, "the content type is not JSON" => 415 "JP_003", other_type;
         ANY, "the body is over 64 KiB" => 413 "JP_003", too_large;
         ANY, "another method" => 405 "JP_003", other_method;
+        ANY, "another path" => 404 "JP_003",
+            |kunji| same(["/hyper/", "/hyper/v1", "/hyper/v2/process"].map(|path| {
+                said(&kunji.post(path, &[], &json!({})))
+            }));
         "initiate", "a member missing, mistyped or empty" => 200 "JP_003", bad_initiate;
         "upiBindActivateDevice", "a member missing, mistyped or not `true`" => 200 "JP_003",
             bad_bind;
@@ -250,8 +254,16 @@ fn no_json(kunji: &Kunji) -> Said {
     answers.push(good.encode_utf16().flat_map(u16::to_le_bytes).collect());
     same(answers.iter().map(|body| {
         let answer = raw(kunji, "application/json", body);
-        is_error(&answer, "", "JP_003", "The body is not well formed")
+        is_error(&answer, "", "JP_003", unread(&answer))
     }))
+}
+
+/// What is said of a body that is no JSON, or another one.
+pub(super) fn unread(answer: &Answer) -> &'static str {
+    match answer.text().contains("is JSON") {
+        true => "The body is JSON, but lacks a member or has one of another type",
+        false => "The body is not well formed",
+    }
 }
 
 fn other_type(kunji: &Kunji) -> Said {

@@ -115,7 +115,7 @@ const BLOCK_STAYS: Table = Table {
 /// Two requests a minute.
 const RATE: Table = Table {
     dialect: "hyper",
-    start: || Kunji::sandbox_with(&[("KUNJI_PINS__LIVE_PER_MINUTE", "2")]),
+    start: || Kunji::sandbox_with(&[("KUNJI_PINS__LIVE_PER_MINUTE", "3")]),
     ground: Ground::Shared,
     cases: cases! {
         CHANGE, "more requests on one account than the settings allow; `Retry-After` says when" =>
@@ -550,6 +550,7 @@ fn no_balance(kunji: &Kunji) -> Said {
 }
 
 fn too_many(kunji: &Kunji) -> Said {
+    // Opening the session is the first of three.
     let app = App::let_in(kunji, NISHA);
     let (first, second) = (app.open_change(ACC_2), app.open_change(ACC_2));
     let answer = app.process(CHANGE, &App::account_members(ACC_2));
@@ -561,8 +562,12 @@ fn too_many(kunji: &Kunji) -> Said {
         assert_eq!(code(&submit(kunji, capture, &creds)), "ZM");
     }
     let creds = change_creds(kunji, &first.txn, "000000", "590284");
+    for _ in 0..2 {
+        assert_eq!(code(&submit(kunji, &first, &creds)), "JP_019");
+    }
     let more = submit(kunji, &first, &creds);
     assert!(more.header("retry-after").is_some(), "{more:?}");
+    assert_eq!(code(&submit(kunji, &second, &creds)), "JP_019", "another link is not held up");
     // Others are not held up.
     assert_eq!(code(&App::let_in(kunji, ARJUN).balance(ACC_3, super::PIN_3)), "00");
     same([said(&answer), said(&more)])

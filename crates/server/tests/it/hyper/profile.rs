@@ -38,7 +38,9 @@ const CASES: Table = Table {
         "updateAuth", "a session that goes on from now" => 200 "00", update_auth;
         BIND, "the mobile number is the customer's, or the first that is vouched for" => 200 "00",
             bind;
-        BIND, "another mobile number, or none that is known" => 200 "B1", bind_other_mobile;
+        BIND, "no mobile number is known, and none is vouched for" => 200 "JP_003",
+            bind_no_mobile;
+        BIND, "another mobile number" => 200 "B1", bind_other_mobile;
         BIND, "the fourth try after three failed ones, for a day" => 200 "U66", bind_blocked;
         "upiGetBankList", "always" => 200 "00", bank_list;
         ACCOUNTS, "the accounts at these banks under the mobile number" => 200 "00", accounts;
@@ -188,10 +190,21 @@ fn bind(kunji: &Kunji) -> Said {
 
 fn bind_other_mobile(kunji: &Kunji) -> Said {
     let app = App { phone: Some("9812345678"), ..App::of(kunji, NISHA) };
-    let nobody = App::let_in(kunji, "8888888");
-    let answers = [app.process(BIND, &bind_members()), nobody.process(BIND, &bind_members())];
-    assert_eq!(answers[1].json()["payload"]["isDeviceBound"], "false");
+    let stranger = App { phone: Some("9700000003"), ..App::of(kunji, "8888888") };
+    assert_eq!(code(&stranger.process(BIND, &bind_members())), "00");
+    let other = App { phone: Some("9700000004"), ..stranger };
+    let answers = [app.process(BIND, &bind_members()), other.process(BIND, &bind_members())];
+    assert_eq!(answers[1].json()["payload"]["isDeviceBound"], "true");
     same(answers.iter().map(said))
+}
+
+/// No try is counted where the merchant forgot to say which number it is.
+fn bind_no_mobile(kunji: &Kunji) -> Said {
+    let nobody = App::let_in(kunji, "8888888");
+    let said = same((0..5).map(|_| said(&nobody.process(BIND, &bind_members()))));
+    let app = App { phone: Some("9700000003"), ..App::of(kunji, "8888888") };
+    assert_eq!(code(&app.process(BIND, &bind_members())), "00");
+    said
 }
 
 fn bind_blocked(kunji: &Kunji) -> Said {

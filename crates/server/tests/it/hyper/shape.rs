@@ -281,6 +281,8 @@ fn is_word_of(code: &str, message: &str) -> bool {
                         | "The body is incomplete"
                         | "The body is not well formed"
                         | "The method is not allowed"
+                        | "There is no such path"
+                        | "The body is JSON, but lacks a member or has one of another type"
                 )
         }
         "JP_012" => message == "Invalid authentication data",
@@ -316,7 +318,14 @@ pub(super) fn said(answer: &Answer) -> Said {
     payload.is_all_text();
     match payload.get("accounts") {
         Some(Node::List(accounts)) => {
-            payload.is_made_of(&["action", "status", "accounts", "otherInfo"]);
+            payload.is_made_of(&[
+                "action",
+                "status",
+                "accounts",
+                "gatewayResponseCode?",
+                "gatewayResponseMessage?",
+                "otherInfo",
+            ]);
             accounts.iter().for_each(|account| account.is_made_of(ACCOUNT));
         }
         _ => payload.is_made_of(members_of(action)),
