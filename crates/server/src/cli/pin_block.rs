@@ -15,7 +15,7 @@ pub(super) struct PinBlockArgs {
     #[arg(long)]
     txn: String,
     /// What the PIN is for.
-    #[arg(long, value_enum, default_value = "mpin")]
+    #[arg(long, value_enum, ignore_case = true, default_value = "mpin")]
     sub: Sub,
     /// The public keys: a file, or the http:// address of a JWK set.
     #[arg(
@@ -68,7 +68,14 @@ pub(super) fn run(args: &PinBlockArgs, output: Output) -> anyhow::Result<ExitCod
         Sub::Cardpin => PinUse::CardPin,
     };
     let maker = BlockMaker::from_jwks(&keys, alg)?;
-    let block = maker.seal(&read_stdin()?, pin_use, &args.txn, wall::now().0)?;
+    let digits = read_stdin()?;
+    // A mistake here would come back as a wrong PIN, and cost a try.
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    anyhow::ensure!(
+        plain && (4..=6).contains(&digits.len()),
+        "standard input is not 4 to 6 digits"
+    );
+    let block = maker.seal(&digits, pin_use, &args.txn, wall::now().0)?;
     match output {
         Output::Text => print(&format!("{block}\n"))?,
         Output::Json => print_json(&serde_json::json!({ "block": block, "kid": maker.kid() }))?,
