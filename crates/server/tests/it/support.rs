@@ -140,6 +140,8 @@ impl Kunji {
     pub(crate) fn spawn(mut command: Command) -> Self {
         // Meant for the tests; to the product it is a setting that there is not.
         command.env_remove("KUNJI_BLESS");
+        // Why somebody was not let in would fill the tests' own output.
+        command.env("KUNJI_LOG__LEVEL", "error");
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -32,8 +32,8 @@ const SESSION_LEN_MAX: usize = 1024;
 /// Why somebody is not let in.
 #[derive(Debug)]
 pub(super) enum Denied {
-    /// Nobody says why.
-    NotAuthentic,
+    /// Why is for the log of the operator, never for the caller.
+    NotAuthentic(&'static str),
     /// The store broke.
     Fault(Fault),
 }
@@ -77,7 +77,7 @@ impl<'a> Identity<'a> {
     ) -> Result<Self, Denied> {
         let signed = ["signature", "signaturePayload", "merchantKeyId", "protected"];
         if signed.iter().any(|name| payload.has(name)) {
-            let vouched = vouched(app, payload).ok_or(Denied::NotAuthentic)?;
+            let vouched = vouched(app, payload).map_err(Denied::NotAuthentic)?;
             let mut identity = Self::vouched(app, vouched).await?;
             identity.proof = payload.text("signature").ok().map(|text| print(app, "proof", text));
             // A session shown beside it must be the same customer's; who renews it may show an old one.
@@ -85,7 +85,7 @@ impl<'a> Identity<'a> {
             if headers.contains_key(SESSION) && !renews {
                 let session = Self::by_session(app, headers).await?;
                 if session.profile != identity.profile {
-                    return Err(Denied::NotAuthentic);
+                    return Err(Denied::NotAuthentic("the session is another customer's"));
                 }
                 identity.session = session.session;
             }
@@ -96,13 +96,16 @@ impl<'a> Identity<'a> {
 
     async fn vouched(app: &App, vouched: Vouched<'a>) -> Result<Self, Denied> {
         let now = app.clock().stamp().real.0;
-        let at: i64 = digits(&vouched.timestamp).ok_or(Denied::NotAuthentic)?;
-        let fresh = at >= now.saturating_sub(SIGNED_MS) && at <= now.saturating_add(SKEW_MS);
+        let denied = Denied::NotAuthentic;
+        let at = digits(&vouched.timestamp).ok_or(denied("timestamp is no text of digits"))?;
+        if at < now.saturating_sub(SIGNED_MS) || at > now.saturating_add(SKEW_MS) {
+            return Err(denied("timestamp is not within 15 minutes back and 5 ahead"));
+        }
         let customer = MerchantCustomerId::parse(&vouched.customer);
-        let customer = customer.ok().filter(|_| fresh).ok_or(Denied::NotAuthentic)?;
+        let customer = customer.map_err(|_| denied("the customer's id is not well formed"))?;
         let mobile = match vouched.mobile {
             None => None,
-            Some(phone) => Some(mobile(&phone).ok_or(Denied::NotAuthentic)?),
+            Some(phone) => Some(mobile(&phone).ok_or(denied("customer_phone is no number"))?),
         };
         let profile = ProfileId { merchant: vouched.merchant.id.clone(), customer };
         let subject = Subject::Customer(profile.clone());
@@ -113,17 +116,20 @@ impl<'a> Identity<'a> {
 
     /// Finds out who asks by the session in the headers.
     pub(super) async fn by_session(app: &'a App, headers: &HeaderMap) -> Result<Self, Denied> {
-        let shown = headers.get(SESSION).and_then(|value| value.to_str().ok());
-        let shown =
-            shown.filter(|text| text.len() <= SESSION_LEN_MAX).ok_or(Denied::NotAuthentic)?;
-        let profile = profile_in(shown).ok_or(Denied::NotAuthentic)?;
+        let denied = Denied::NotAuthentic;
+        let shown = headers.get(SESSION).ok_or(denied("no signature and no session"))?;
+        let shown = shown.to_str().ok().filter(|text| text.len() <= SESSION_LEN_MAX);
+        let profile = shown.and_then(profile_in);
+        let (Some(shown), Some(profile)) = (shown, profile) else {
+            return Err(denied("the session is not well formed"));
+        };
         let merchant = app.config().upi.merchant(profile.merchant.as_str());
-        let merchant = merchant.ok_or(Denied::NotAuthentic)?;
+        let merchant = merchant.ok_or(denied("the session's merchant is not known"))?;
         let session = print(app, "session", shown);
         let subject = Subject::Customer(profile.clone());
         let customer = app.issuer().look::<Customer>(&subject).await?;
         let customer = customer.filter(|kept| kept.has_session(&session, app.clock().now()));
-        let customer = customer.ok_or(Denied::NotAuthentic)?;
+        let customer = customer.ok_or(denied("the session is over, or never was"))?;
         Ok(Self {
             merchant,
             profile,
@@ -176,13 +182,16 @@ fn print(app: &App, label: &str, text: &str) -> Fingerprint {
     print.finish()
 }
 
-/// What the signature vouches for, if it holds.
-fn vouched<'a>(app: &'a App, payload: Payload<'_>) -> Option<Vouched<'a>> {
-    let signed = payload.text("signaturePayload").ok()?;
-    let signature = payload.text("signature").ok()?;
+/// What the signature vouches for, if it holds; else why not.
+fn vouched<'a>(app: &'a App, payload: Payload<'_>) -> Result<Vouched<'a>, &'static str> {
+    let text = |name: &str, missing| payload.text(name).map_err(|_| missing);
+    let signed = text("signaturePayload", "signaturePayload is no text")?;
+    let signature = text("signature", "signature is no text")?;
     match payload.has("protected") {
-        true => vouched_v3(app, payload.text("protected").ok()?, signed, signature),
-        false => vouched_v2(app, payload.text("merchantKeyId").ok()?, signed, signature),
+        true => vouched_v3(app, text("protected", "protected is no text")?, signed, signature),
+        false => {
+            vouched_v2(app, text("merchantKeyId", "merchantKeyId is no text")?, signed, signature)
+        }
     }
 }
 
@@ -192,17 +201,22 @@ fn vouched_v2<'a>(
     key_id: &str,
     signed: &str,
     signature: &str,
-) -> Option<Vouched<'a>> {
-    let body: SignedV2 = object(signed.as_bytes())?;
-    let merchant = app.config().upi.merchant(&body.merchant_id)?;
-    let signature = STANDARD.decode(signature).ok()?;
-    let holds = merchant.key(key_id)?.verifies(RsaScheme::Pkcs1, &[signed.as_bytes()], &signature);
-    holds.then_some(Vouched {
-        merchant,
-        customer: body.customer_id,
-        mobile: body.customer_phone,
-        timestamp: body.timestamp,
-    })
+) -> Result<Vouched<'a>, &'static str> {
+    let body: SignedV2 = object(signed.as_bytes())
+        .ok_or("signaturePayload lacks merchant_id, customer_id or timestamp as texts")?;
+    let merchant = app.config().upi.merchant(&body.merchant_id);
+    let merchant = merchant.ok_or("merchant_id is not known")?;
+    let signature = STANDARD.decode(signature).map_err(|_| "signature is no standard base64")?;
+    let key = merchant.key(key_id).ok_or("merchantKeyId is not one of the merchant's")?;
+    match key.verifies(RsaScheme::Pkcs1, &[signed.as_bytes()], &signature) {
+        true => Ok(Vouched {
+            merchant,
+            customer: body.customer_id,
+            mobile: body.customer_phone,
+            timestamp: body.timestamp,
+        }),
+        false => Err("signature does not verify over the bytes of signaturePayload"),
+    }
 }
 
 /// Version 3: the three parts of a compact JWS.
@@ -211,22 +225,31 @@ fn vouched_v3<'a>(
     protected: &str,
     signed: &str,
     signature: &str,
-) -> Option<Vouched<'a>> {
-    let body: SignedV3 = object(&URL_SAFE_NO_PAD.decode(signed).ok()?)?;
-    let merchant = app.config().upi.merchant(&body.merchant_id)?;
+) -> Result<Vouched<'a>, &'static str> {
+    let claims = URL_SAFE_NO_PAD.decode(signed).ok();
+    let body: SignedV3 = claims
+        .and_then(|claims| object(&claims))
+        .ok_or("signaturePayload is no base64url, or lacks one of its four claims")?;
+    let merchant = app.config().upi.merchant(&body.merchant_id);
+    let merchant = merchant.ok_or("merchantId is not known")?;
     let known = |name: &str| merchant.channels.iter().any(|one| one.id.channel.as_str() == name);
+    if !known(&body.merchant_channel_id) {
+        return Err("merchantChannelId is not one of the merchant's");
+    }
     let jws = JwsParts {
         protected: protected.to_owned(),
         payload: signed.to_owned(),
         signature: signature.to_owned(),
     };
-    let holds = merchant.keys.iter().any(|one| jws.verified(&one.key).is_some());
-    (holds && known(&body.merchant_channel_id)).then_some(Vouched {
-        merchant,
-        customer: body.merchant_customer_id,
-        mobile: None,
-        timestamp: body.timestamp,
-    })
+    match merchant.keys.iter().any(|one| jws.verified(&one.key).is_some()) {
+        true => Ok(Vouched {
+            merchant,
+            customer: body.merchant_customer_id,
+            mobile: None,
+            timestamp: body.timestamp,
+        }),
+        false => Err("the JWS does not verify as RS256 with a key of the merchant"),
+    }
 }
 
 fn object<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {

@@ -76,7 +76,10 @@ impl Stop {
             Self::Bad(BadMember(message)) => {
                 Event::error(request_id, SdkError::BadParameter, &message)
             }
-            Self::Denied(Denied::NotAuthentic) => Event::not_authentic(request_id),
+            Self::Denied(Denied::NotAuthentic(why)) => {
+                app.explain(SdkError::NotAuthentic.code(), why);
+                Event::not_authentic(request_id)
+            }
             Self::Denied(Denied::Fault(fault)) => broken(app, &fault, request_id),
             Self::TooMany(after) => Event::too_many(request_id, after),
         }
@@ -120,7 +123,7 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     };
     let identity = Identity::of(app, headers, payload, action).await?;
     if identity.has_other_mobile() && action != Action::Bind {
-        return Err(Denied::NotAuthentic.into());
+        return Err(Denied::NotAuthentic("customer_phone is not the customer's number").into());
     }
     let merchant = identity.profile.merchant.as_str();
     app.admit_customer(&format!("hyper:{merchant}"), identity.profile.customer.as_str())?;

@@ -117,7 +117,7 @@ pub(super) async fn update_auth(ask: Ask<'_>) -> Answer {
 fn signed(ask: &Ask<'_>) -> Result<(), Denied> {
     match ask.identity.proof {
         Some(_) => Ok(()),
-        None => Err(Denied::NotAuthentic),
+        None => Err(Denied::NotAuthentic("a session alone opens no other one")),
     }
 }
 

@@ -74,12 +74,50 @@ struct JwsHeader {
     kid: Option<String>,
 }
 
-/// Proves who sent the request.
+/// Proves who sent the request; says why not to who runs this, never to the caller.
 pub(super) async fn check<'a>(
     app: &'a App,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Signed<'a>, Failure> {
+    let proven = prove(app, headers, body.clone()).await;
+    if let Err(failure) = &proven
+        && failure.is_doubt()
+    {
+        app.explain("401", suspicion(app, headers, &body));
+    }
+    proven
+}
+
+/// What is wrong with a request whose sender could not be proven.
+fn suspicion(app: &App, headers: &HeaderMap, body: &[u8]) -> &'static str {
+    let [id, channel] = ["x-merchant-id", "x-merchant-channel-id"].map(|name| only(headers, name));
+    let (Some(id), Some(channel)) = (id, channel) else {
+        return "x-merchant-id or x-merchant-channel-id is missing, or stands there twice";
+    };
+    if !Claimed::find(&app.config().upi, id, channel).is_some_and(|claimed| claimed.known) {
+        return "the merchant or its channel is not known";
+    }
+    match Proof::of(headers, body) {
+        None => "no checksum, signature, JWS or JWE, or more than one of them",
+        Some(Proof::Checksum(_)) => {
+            "x-merchant-checksum is not the lower-case hex HMAC-SHA-256 of x-merchant-id, \
+             x-merchant-channel-id, x-timestamp and the body, or x-timestamp is missing"
+        }
+        Some(Proof::Signature(_)) => {
+            "x-merchant-signature is not the hex RSASSA-PSS of x-merchant-id, \
+             x-merchant-channel-id, x-timestamp and the body, or x-timestamp is missing"
+        }
+        Some(Proof::Jws(_)) => {
+            "the JWS does not verify as RS256 with the merchant's key of its kid"
+        }
+        Some(Proof::Jwe(_)) => {
+            "the JWE is not for a key of ours (RSA-OAEP-256, A256GCM), or holds no JWS that verifies"
+        }
+    }
+}
+
+async fn prove<'a>(app: &'a App, headers: &HeaderMap, body: Bytes) -> Result<Signed<'a>, Failure> {
     let [id, channel, stamped] =
         ["x-merchant-id", "x-merchant-channel-id", "x-timestamp"].map(|name| only(headers, name));
     let (Some(proof), Some(id), Some(channel)) = (Proof::of(headers, &body), id, channel) else {

@@ -69,6 +69,11 @@ impl Failure {
         Self::of(ResponseCode::InvalidChecksum, "INVALID_CHECKSUM")
     }
 
+    /// Whether it is about who the sender is.
+    pub(super) fn is_doubt(&self) -> bool {
+        matches!(self.code, ResponseCode::Unauthorized | ResponseCode::InvalidChecksum)
+    }
+
     /// The request id was used for something else.
     pub(super) fn duplicate() -> Self {
         let message = "upiRequestId was used for other content";

@@ -1,5 +1,7 @@
 //! Who asks: signatures of both versions and sessions; nobody is told why not.
 
+use std::process::Command;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use kunji_vault::{HmacKey, RsaScheme};
@@ -13,7 +15,8 @@ use super::client::{
 use super::shape::{error_text, said};
 use super::{ACC_2, ARJUN, NISHA, PIN_2, code};
 use crate::coverage::{Ground, Said, Table, cases, same, tables};
-use crate::support::{Answer, Kunji};
+use crate::support::watched::Watched;
+use crate::support::{Answer, KUNJI, Kunji};
 
 const ANY: &str = "any action";
 const MINUTE_MS: i64 = 60_000;
@@ -419,4 +422,36 @@ fn other_s_capture(kunji: &Kunji) -> Said {
     assert_eq!(code(&submit(kunji, &capture, &creds)), "00");
     assert_eq!(cancel(kunji, &capture).json()["error"], false);
     same(answers.iter().map(said))
+}
+
+#[test]
+fn the_log_of_the_sandbox_says_why_where_the_answer_does_not() {
+    let mut command = Command::new(KUNJI);
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--output", "json"]);
+    let watched = Watched::start(command).unwrap();
+    let app = App::of(&watched.kunji, NISHA);
+    let stale = app.signature_at(now_ms() - 16 * MINUTE_MS);
+    let mut forged = app.signature();
+    forged["signaturePayload"] = json!(vouched("stock", ARJUN, now_ms(), None));
+    for group in [stale, forged, json!({})] {
+        let answer = app.send(&envelope("R", "upiGetBankList", &group));
+        assert_eq!(answer.text(), error_text("R", "JP_012", "Invalid authentication data"));
+    }
+    let headers = [
+        ("x-merchant-id", "stock"),
+        ("x-merchant-channel-id", "STOCKAPP"),
+        ("x-timestamp", "1795000000000"),
+        ("x-merchant-checksum", "00"),
+    ];
+    let answer = watched.kunji.post("/api/n2/merchants/upiNumber/fetch", &headers, &json!({}));
+    assert_eq!(answer.status, 401);
+    let (_, said) = watched.stop();
+    for why in [
+        "JP_012: timestamp is not within 15 minutes back and 5 ahead",
+        "JP_012: signature does not verify over the bytes of signaturePayload",
+        "JP_012: no signature and no session",
+        "401: x-merchant-checksum is not the lower-case hex HMAC-SHA-256",
+    ] {
+        assert!(said.contains(why), "{why}: {said}");
+    }
 }
