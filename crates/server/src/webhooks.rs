@@ -113,15 +113,18 @@ impl Round {
         let mut left = self.app.errands_left();
         loop {
             left.mark_unchanged();
-            if let Err(fault) = self.look().await {
+            let pages = self.look().await.unwrap_or_else(|fault| {
                 // The events stay, and the next look tries again.
                 self.app.report(&fault, "webhook");
-            }
+                0
+            });
+            // A long backlog is not read anew for whatever else happens.
+            let long = pages > 1;
             let full = self.under_way.len() >= TRIES_AT_ONCE_MAX;
             tokio::select! {
                 _ = stopped.changed() => break,
                 Some(ended) = self.under_way.join_next_with_id() => self.note(ended),
-                _ = left.changed(), if !full => tokio::time::sleep(LOOK_PAUSE).await,
+                _ = left.changed(), if !full && !long => tokio::time::sleep(LOOK_PAUSE).await,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
@@ -132,16 +135,18 @@ impl Round {
         }
     }
 
-    /// Starts what is due, the oldest first; of each number the oldest only.
-    async fn look(&mut self) -> Result<(), Fault> {
+    /// Starts what is due, the oldest first; of each number the oldest only. Says how many pages
+    /// it has read.
+    async fn look(&mut self) -> Result<usize, Fault> {
         // A sandbox reset puts another issuer in place: what was read here is settled there.
         let issuer = self.app.issuer();
         let lane = Lane::Channel(self.channel.clone());
         let (mut left, mut numbers) = (HashSet::new(), HashSet::new());
-        let mut after = None;
-        for _ in 0..PAGES_MAX {
+        let (mut after, mut pages) = (None, 0);
+        while pages < PAGES_MAX {
             let page = issuer.store.errands_after(&lane, after.as_ref()).await?;
             after = page.last().map(|errand| errand.key.clone());
+            pages += usize::from(after.is_some());
             left.extend(page.iter().map(|errand| errand.key.clone()));
             for errand in page {
                 // Nothing else is ever left in the lane of a channel.
@@ -157,7 +162,7 @@ impl Round {
         if after.is_none() {
             self.paces.retain(|key, _| left.contains(key));
         }
-        Ok(())
+        Ok(pages)
     }
 
     /// Starts an event, if it is due and there is room.
