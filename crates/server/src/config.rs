@@ -265,13 +265,16 @@ fn rules(pins: &file::Pins, upi: &file::UpiFile) -> Result<Rules, ConfigError> {
     })
 }
 
+/// Whether it may stand before a path: empty, or one or more `/name`.
+fn is_prefix(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
+    let whole = text.is_empty() || (text.starts_with('/') && !text.ends_with('/'));
+    whole && text.bytes().all(plain) && !text.contains("//")
+}
+
 impl Prepaid {
     fn check(file: file::PrepaidFile) -> Result<Self, ConfigError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
-        let prefix =
-            file.prefix.is_empty() || (file.prefix.starts_with('/') && !file.prefix.ends_with('/'));
-        let prefix = prefix && file.prefix.bytes().all(plain) && !file.prefix.contains("//");
-        ensure(prefix, "prepaid.prefix", "must be empty or /name")?;
+        ensure(is_prefix(&file.prefix), "prepaid.prefix", "must be empty or /name")?;
         let first = file.prefix.split('/').nth(1).unwrap_or_default();
         let taken = ["kunji", "api", "docs", "livez", "readyz", "resetPin", "openapi.json"];
         ensure(!taken.contains(&first), "prepaid.prefix", "is the name of something else")?;

@@ -111,6 +111,11 @@ impl Customer {
         })
     }
 
+    /// Whether it is a mobile number, and not the customer's.
+    fn is_anothers_mobile(&self, number: &UpiNumber) -> bool {
+        number.is_mobile() && !self.mobile.as_ref().is_some_and(|own| number.is_of(own))
+    }
+
     /// Whether one of these devices may act for the customer, on this number.
     ///
     /// # Errors
@@ -121,8 +126,7 @@ impl Customer {
         devices: &[String],
     ) -> Result<(), CustomerRefusal> {
         if let Some(number) = number {
-            let own = self.mobile.as_ref().is_some_and(|own| number.is_of(own));
-            if number.is_mobile() && !own {
+            if self.is_anothers_mobile(number) {
                 return Err(CustomerRefusal::NotOwnMobile);
             }
             self.bound()?;
@@ -181,9 +185,8 @@ impl Customer {
     ) -> Result<(), CustomerRefusal> {
         self.bound()?;
         let theirs = |vpa: &Vpa| self.vpa(vpa).is_some();
-        let own_mobile = self.mobile.as_ref().is_some_and(|own| number.is_of(own));
         match aim {
-            Aim::Register | Aim::Port if number.is_mobile() && !own_mobile => {
+            Aim::Register | Aim::Port if self.is_anothers_mobile(number) => {
                 return Err(CustomerRefusal::NotOwnMobile);
             }
             Aim::Port if !number.is_mobile() => return Err(CustomerRefusal::NotPortable),

@@ -9,7 +9,7 @@ use kunji_core::time::MINUTE_MS;
 use kunji_vault::{HmacKey, RsaPublic};
 
 use super::file::{self, UpiFile};
-use super::{ConfigError, ensure, wrong};
+use super::{ConfigError, ensure, is_prefix, wrong};
 
 /// Most merchants, channels of one, keys of one, or banks.
 const LIST_LEN_MAX: usize = 1000;
@@ -132,14 +132,7 @@ impl Upi {
     }
 
     pub(super) fn check(file: UpiFile) -> Result<Self, ConfigError> {
-        let prefix = file.prefix.is_empty()
-            || (file.prefix.starts_with('/')
-                && !file.prefix.ends_with('/')
-                && !file.prefix.contains("//")
-                && file.prefix.bytes().all(|byte| {
-                    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_')
-                }));
-        ensure(prefix, "upi.prefix", "must be empty or /name")?;
+        ensure(is_prefix(&file.prefix), "upi.prefix", "must be empty or /name")?;
         let url = file.public_url.trim_end_matches('/').to_owned();
         let reachable = url.is_empty() || url.starts_with("https://") || url.starts_with("http://");
         ensure(reachable, "upi.public_url", "must be empty or begin with https://")?;

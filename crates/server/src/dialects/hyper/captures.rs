@@ -7,14 +7,15 @@ use kunji_core::credential::Credential;
 use kunji_core::customer::{Customer, Standing};
 use kunji_core::engine::Fault;
 use kunji_core::ids::{CaptureId, Vpa};
+use kunji_core::receipt::Reply;
 use kunji_core::time::DAY_MS;
 use kunji_vault::{PinBlock, PinUse, Transit};
 
 use super::action::SdkError;
 use super::page::{self, PageKind, PageState, PageView};
-use super::reply::{PinVoice, account_facts, masked};
+use super::reply::{GivenUp, PinVoice, account_facts, masked};
 use super::wire::CredsBody;
-use crate::app::{App, Issuer};
+use crate::app::App;
 use crate::body::Object;
 
 /// What became of the secrets that were sent.
@@ -111,20 +112,30 @@ impl Sitting {
         self.customer.as_ref().is_none_or(|customer| customer.standing() == Standing::Fresh)
     }
 
-    fn voice(&self, given_up: (SdkError, &'static str)) -> PinVoice {
-        let mobile = self.customer.as_ref().and_then(|customer| customer.mobile.clone());
-        PinVoice { order: self.capture.order.clone(), mobile, given_up }
-    }
-
-    fn request(&self, command: Command) -> Request {
-        let order = &self.capture.order;
-        Request {
+    /// Has the issuer decide under the capture's one id, then ends it with what was decided first.
+    async fn decide(
+        self,
+        app: &App,
+        command: Command,
+        given_up: GivenUp,
+    ) -> Result<(Reply, Ending), Fault> {
+        let Self { capture: Capture { id, order, .. }, customer } = self;
+        let request = Request {
             caller: order.caller.clone(),
             txn: order.txn.clone(),
             program: None,
             target: Target::Known(order.account.clone()),
             command,
-        }
+        };
+        let mobile = customer.and_then(|customer| customer.mobile);
+        let voice = PinVoice { order, mobile, given_up };
+        let (issuer, ended) = (app.issuer(), id.clone());
+        let decided = app.act("capture", async move {
+            let said = issuer.run(request, &voice).await?;
+            // The issuer has decided, so it must have ended.
+            Ok((said, issuer.end_capture(&id).await?.ok_or(Fault::Busy)?))
+        });
+        decided.await.inspect(|_| app.capture_ended(&ended))
     }
 
     /// Lets the issuer decide with these secrets, then ends the capture.
@@ -132,20 +143,11 @@ impl Sitting {
         let Some(command) = secrets.command(&self.capture) else {
             return Ok(Submitted::TooLate);
         };
-        let voice = self.voice((SdkError::UnknownOrLate, "Timed Out"));
-        let request = self.request(command);
-        let (issuer, id) = (app.issuer(), self.capture.id);
-        let ended = id.clone();
-        app.act("capture", async move {
-            let said = issuer.run(request, &voice).await?;
-            let ending = end(&issuer, &id).await?;
-            Ok(match said.body == ending.body || ending.code.starts_with("JP_") {
-                true => Submitted::Ended(ending),
-                false => Submitted::TooLate,
-            })
+        let (said, ending) = self.decide(app, command, GivenUp::Late).await?;
+        Ok(match said.body == ending.body || ending.code.starts_with("JP_") {
+            true => Submitted::Ended(ending),
+            false => Submitted::TooLate,
         })
-        .await
-        .inspect(|_| app.capture_ended(&ended))
     }
 
     /// Uses the capture's id up, unless the issuer has decided already; either way it ends.
@@ -153,32 +155,23 @@ impl Sitting {
         self,
         app: &App,
         reason: &'static str,
-        said: (SdkError, &'static str),
+        given_up: GivenUp,
     ) -> Result<Ending, Fault> {
         if let Some(ending) = self.capture.ending {
             return Ok(ending);
         }
-        let voice = self.voice(said);
-        let request = self.request(Command::Abandon { reason });
-        let (issuer, id) = (app.issuer(), self.capture.id);
-        let ended = id.clone();
-        app.act("capture", async move {
-            issuer.run(request, &voice).await?;
-            end(&issuer, &id).await
-        })
-        .await
-        .inspect(|_| app.capture_ended(&ended))
+        let (_, ending) = self.decide(app, Command::Abandon { reason }, given_up).await?;
+        Ok(ending)
     }
 
     /// Ends a capture whose time is over.
     pub(super) async fn expire(self, app: &App) -> Result<Ending, Fault> {
-        self.give_up(app, "timed_out", (SdkError::UnknownOrLate, "Timed Out")).await
+        self.give_up(app, "timed_out", GivenUp::Late).await
     }
 
     /// Ends a capture whose customer has no device any more.
     pub(super) async fn withdraw(self, app: &App) -> Result<Ending, Fault> {
-        let said = (SdkError::NotAuthentic, "Invalid authentication data");
-        self.give_up(app, "device_gone", said).await
+        self.give_up(app, "device_gone", GivenUp::NotAuthentic).await
     }
 
     /// The page on which the secrets are entered.
@@ -211,11 +204,6 @@ impl Sitting {
             },
         }))
     }
-}
-
-/// How the capture ended: the issuer has decided, so it must have.
-async fn end(issuer: &Issuer, id: &CaptureId) -> Result<Ending, Fault> {
-    issuer.end_capture(id).await?.ok_or(Fault::Busy)
 }
 
 /// How a capture ended, if it did: by now, when its time is over.

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::action::{Action, SdkError};
 use super::auth::{Denied, Identity, SESSION};
 use super::captures::{self, Secrets, Sitting, Submitted};
-use super::reply::Event;
+use super::reply::{Event, GivenUp};
 use super::request::{BadMember, Envelope, Payload};
 use super::wire::{CredsBody, EnvelopeBody};
 use super::{numbers, pins, profile};
@@ -36,7 +36,6 @@ pub(super) struct Ask<'a> {
     pub(super) identity: Identity<'a>,
     pub(super) request_id: &'a str,
     pub(super) payload: Payload<'a>,
-    pub(super) has_session: bool,
 }
 
 /// Why an action is not answered by its own words.
@@ -127,8 +126,7 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     }
     let merchant = identity.profile.merchant.as_str();
     app.admit_customer(&format!("hyper:{merchant}"), identity.profile.customer.as_str())?;
-    let has_session = headers.contains_key(SESSION);
-    let ask = Ask { app, action, identity, request_id, payload, has_session };
+    let ask = Ask { app, action, identity, request_id, payload };
     match action {
         Action::Initiate => profile::initiate(ask).await,
         Action::SessionToken => profile::session_token(ask).await,
@@ -192,10 +190,7 @@ pub(super) async fn cancel(State(app): State<App>, id: NamedPath, headers: Heade
     let request_id = sitting.capture.order.request_id.clone();
     let ending = match sitting.is_late(&app) {
         true => sitting.expire(&app).await,
-        false => {
-            let said = (SdkError::Aborted, "USER_ABORTED");
-            sitting.give_up(&app, "user_aborted", said).await
-        }
+        false => sitting.give_up(&app, "user_aborted", GivenUp::Aborted).await,
     };
     ending.map_or_else(|fault| broken(&app, &fault, &request_id), Event::ended)
 }

@@ -18,10 +18,9 @@ use kunji_core::refusal::Refusal;
 use kunji_core::time::Stamp;
 use kunji_vault::{OTP_LEN, PinLength};
 
-use super::action::SdkError;
 use super::auth::Identity;
 use super::handlers::{Answer, Ask};
-use super::reply::{Event, PinVoice, action_of, json};
+use super::reply::{Event, GivenUp, PinVoice, action_of, json};
 use super::request::BadMember;
 use super::wire::{CaptureNeeded, CaptureReply, Control, SERVICE};
 use crate::app::{App, Issuer};
@@ -96,8 +95,7 @@ async fn open(ask: Ask<'_>, wanted: Wanted) -> Answer {
         udf: wanted.udf,
     };
     let mobile = identity.customer.as_ref().and_then(|customer| customer.mobile.clone());
-    let given_up = (SdkError::UnknownOrLate, "Timed Out");
-    let voice = PinVoice { order, mobile, given_up };
+    let voice = PinVoice { order, mobile, given_up: GivenUp::Late };
     let fit = fit(&identity, vpa.is_some(), credential.as_ref());
     // Nothing of an account is told to whom it is not linked.
     let shown = credential.filter(|_| fit.is_ok() || fit == Err(result_code::MOBILE_CHANGED));

@@ -84,7 +84,7 @@ pub(super) async fn initiate(ask: Ask<'_>) -> Answer {
         ask.payload.filled(name)?;
     }
     let twice = || Event::error(ask.request_id, SdkError::StartedTwice, "initiate called twice");
-    let Some(proof) = ask.identity.proof.filter(|_| !ask.has_session) else {
+    let Some(proof) = ask.identity.proof.filter(|_| ask.identity.session.is_none()) else {
         return Ok(twice());
     };
     let command = CustomerCommand::Start {
@@ -205,23 +205,12 @@ pub(super) fn bank_list(ask: &Ask<'_>) -> Event {
 pub(super) async fn accounts(ask: Ask<'_>) -> Answer {
     let banks = ask.payload.texts("bankCodes")?;
     let udf = ask.payload.udf()?;
-    let customer = match &ask.identity.customer {
-        Some(customer) if customer.standing() != Standing::Fresh => customer,
-        Some(_) | None => {
-            let (code, message) = result_code::DEVICE_MISMATCH;
-            let payload = Accounts {
-                action: ask.action.as_str(),
-                status: "FAILURE",
-                accounts: Vec::new(),
-                gateway_response_code: Some(code),
-                gateway_response_message: Some(message),
-                other_info: other_info(udf),
-            };
-            return Ok(Event::result(ask.request_id, code, payload));
-        }
-    };
+    let customer = ask.identity.customer.as_ref();
+    let customer = customer.filter(|customer| customer.standing() != Standing::Fresh);
     let mut found = Vec::new();
-    if let Some(mobile) = &customer.mobile {
+    if let Some(customer) = customer
+        && let Some(mobile) = &customer.mobile
+    {
         let index = IndexKey::Mobile(mobile.clone());
         let ids = ask.app.issuer().store.find(&index).await.map_err(Fault::from)?;
         for id in ids.iter().filter(|id| id.kind() == CredentialKind::Account) {
@@ -229,15 +218,16 @@ pub(super) async fn accounts(ask: Ask<'_>) -> Answer {
             found.extend(account.filter(|one| banks.contains(&one.bank_code.as_str())));
         }
     }
+    let refused = customer.is_none().then_some(result_code::DEVICE_MISMATCH);
     let payload = Accounts {
         action: ask.action.as_str(),
-        status: "SUCCESS",
+        status: status(refused.is_none()),
         accounts: found,
-        gateway_response_code: None,
-        gateway_response_message: None,
+        gateway_response_code: refused.map(|(code, _)| code),
+        gateway_response_message: refused.map(|(_, message)| message),
         other_info: other_info(udf),
     };
-    Ok(Event::result(ask.request_id, "00", payload))
+    Ok(Event::result(ask.request_id, refused.map_or("00", |(code, _)| code), payload))
 }
 
 /// `upiVpaAvailability`.

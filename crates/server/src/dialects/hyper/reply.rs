@@ -128,22 +128,40 @@ pub(super) fn json(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
 }
 
+/// Why a capture ended without a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// Its time is over.
+    Late,
+    /// The customer left.
+    Aborted,
+    /// The customer has no device any more.
+    NotAuthentic,
+}
+
+impl GivenUp {
+    fn event(self, request_id: &str) -> Event {
+        match self {
+            Self::Late => Event::error(request_id, SdkError::UnknownOrLate, "Timed Out"),
+            Self::Aborted => Event::error(request_id, SdkError::Aborted, "USER_ABORTED"),
+            Self::NotAuthentic => Event::not_authentic(request_id),
+        }
+    }
+}
+
 /// Says what the issuer decided about a capture.
 pub(super) struct PinVoice {
     pub(super) order: Order,
     pub(super) mobile: Option<Mobile>,
     /// What is said when the request id was used up without a decision.
-    pub(super) given_up: (SdkError, &'static str),
+    pub(super) given_up: GivenUp,
 }
 
 impl Voice for PinVoice {
     fn say(&self, verdict: Verdict<'_>) -> Reply {
         let request_id = &self.order.request_id;
         match verdict.outcome {
-            Ok(Outcome::Abandoned) => {
-                let (error, message) = self.given_up;
-                Event::error(request_id, error, message).into_reply()
-            }
+            Ok(Outcome::Abandoned) => self.given_up.event(request_id).into_reply(),
             // Never kept: what was decided first stands.
             Err(Refusal::Duplicate) => Event::capture_failed(request_id).into_reply(),
             decided => self.decided(result_code::of(decided), verdict.credential).into_reply(),
