@@ -7,7 +7,7 @@ use crate::ids::{Caller, CredentialId, TxnId};
 use crate::time::Millis;
 
 /// Names one request for good: who asked, and the id they gave it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReceiptKey {
     /// Who asked.
     pub caller: Caller,

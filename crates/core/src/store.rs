@@ -121,11 +121,18 @@ impl StoreFault {
 
 /// A place that remembers.
 pub trait Store: Send + Sync + 'static {
-    /// Reads what a request must know, at least as new as every commit answered before.
+    /// Reads what a request must know, at least as new as every commit answered before. It may
+    /// rest on commits that are still under way; a commit that rests on one that fails conflicts.
     ///
     /// # Errors
     /// `StoreFault` when the store cannot be read or holds what cannot be.
     fn load(&self, load: &Load<'_>) -> impl Future<Output = Result<Loaded, StoreFault>> + Send;
+
+    /// Reads a record as it is durable: what may be shown without a commit of its own.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read or holds what cannot be.
+    fn read(&self, subject: &Subject) -> impl Future<Output = Result<Record, StoreFault>> + Send;
 
     /// Writes a commit if its `expected` version still stands and its receipt and blocks are new.
     ///
@@ -176,16 +183,68 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Errand>, StoreFault>> + Send;
 }
 
-/// Walks a whole store, for checks and exports.
+/// One thing that a store keeps, as it passes from engine to engine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Row {
+    /// An event, as it went into its chain's hash.
+    Event(Subject, Vec<u8>),
+    /// A record; its events have passed before.
+    Record(Subject, Box<Record>),
+    /// A receipt.
+    Receipt(ReceiptKey, Receipt),
+    /// A block that is used up.
+    Spent(BlockMark),
+    /// A message.
+    Message(Message),
+    /// Under what else a credential can be found.
+    Index(IndexKey, CredentialId),
+    /// An errand.
+    Errand(Errand),
+}
+
+/// Which rows a walk shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// All: subject after subject its events in order and its record, then the rest.
+    Everything,
+    /// Events and records, in the same order.
+    Chains,
+    /// Records only.
+    Records,
+    /// The events of one subject.
+    Chain(&'a Subject),
+}
+
+/// What a walk calls with each row.
+pub type Look<'a> = &'a mut dyn FnMut(Row) -> Result<(), StoreFault>;
+
+/// Walks a whole store, for checks and exports; it blocks the thread that calls it.
 pub trait Survey {
-    /// Calls `look` with every subject's record, in any order.
+    /// Shows the rows of one consistent state, whatever is committed meanwhile.
+    ///
+    /// # Errors
+    /// `StoreFault` when a row cannot be read, and whatever `look` returns.
+    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault>;
+
+    /// Reads the first event of a subject as it was encoded.
+    ///
+    /// # Errors
+    /// `StoreFault` when the row cannot be read.
+    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault>;
+
+    /// Calls `look` with every subject's record.
     ///
     /// # Errors
     /// `StoreFault` when a row cannot be read, and whatever `look` returns.
     fn each_record(
         &self,
         look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault>;
+    ) -> Result<(), StoreFault> {
+        self.survey(Scope::Records, &mut |row| {
+            let Row::Record(subject, record) = row else { return Ok(()) };
+            look(subject, *record)
+        })
+    }
 
     /// Calls `look` with every event of a subject as it was encoded, in order.
     ///
@@ -195,17 +254,37 @@ pub trait Survey {
         &self,
         subject: &Subject,
         look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault>;
-
-    /// Reads the first event of a subject as it was encoded.
-    ///
-    /// # Errors
-    /// `StoreFault` when the row cannot be read.
-    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault>;
+    ) -> Result<(), StoreFault> {
+        self.survey(Scope::Chain(subject), &mut |row| {
+            let Row::Event(_, encoded) = row else { return Ok(()) };
+            look(&encoded)
+        })
+    }
 
     /// Counts the events that are kept, of all subjects.
     ///
     /// # Errors
     /// `StoreFault` when the store cannot be read.
-    fn count_events(&self) -> Result<u64, StoreFault>;
+    fn count_events(&self) -> Result<u64, StoreFault> {
+        let mut count: u64 = 0;
+        self.survey(Scope::Chains, &mut |row| {
+            count = count.saturating_add(u64::from(matches!(row, Row::Event(..))));
+            Ok(())
+        })?;
+        Ok(count)
+    }
+}
+
+/// Fills an empty store, without decisions: for imports and large seeds. It blocks the thread that
+/// calls it.
+pub trait Intake {
+    /// Takes rows until there are none, and says how many; all of it is durable then. A store that
+    /// was not filled to the end does not open.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store is not empty or cannot be written, and whatever `next` returns.
+    fn fill(
+        &self,
+        next: &mut dyn FnMut() -> Result<Option<Row>, StoreFault>,
+    ) -> Result<u64, StoreFault>;
 }

@@ -10,8 +10,7 @@
 //! batch is all or nothing: so what is answered is durable, and so is all that it rests on. After
 //! a failed batch nothing is accepted any more until the store is opened again.
 
-mod entry;
-mod pending;
+mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -26,12 +25,12 @@ use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
     Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
-    StoreFault, Survey,
+    StoreFault,
 };
 
-use self::entry::Entry;
-use self::pending::Pending;
 use self::writer::Writer;
+use crate::entry::Entry;
+use crate::pending::Pending;
 use crate::rows;
 
 /// The format that this build reads and writes; a store of another one is refused.
@@ -41,6 +40,8 @@ use crate::rows;
 /// | 1 | credentials only; nothing of accounts across banks |
 /// | 2 | customers, numbers, addresses, captures, errands |
 const FORMAT: u32 = 2;
+/// Stands in `meta` while the rows are being filled.
+const FILLING: &str = "filling";
 /// Smallest journal that the engine accepts, and the one we ask for: fast to reopen.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
@@ -85,6 +86,9 @@ pub enum OpenError {
         /// What it says of itself.
         found: u32,
     },
+    /// An import or a large seed of it did not come to its end.
+    #[error("the store {0} was not filled to the end; remove it and fill it again")]
+    HalfFilled(PathBuf),
     /// It has no readable format.
     #[error("the store {0} does not say what format it has")]
     Unmarked(PathBuf),
@@ -108,7 +112,9 @@ pub struct Embedded {
 
 pub(crate) struct Spaces {
     database: Database,
-    /// Everything but the format: one tree, so that one memtable fills at a time.
+    /// The format, and whether the rows are being filled.
+    meta: Keyspace,
+    /// Everything else: one tree, so that one memtable fills at a time.
     rows: Keyspace,
 }
 
@@ -203,7 +209,10 @@ impl Spaces {
                 Err(_) => return Err(OpenError::Unmarked(path.to_owned())),
             },
         }
-        Ok(Self { rows: keyspace("rows")?, database })
+        if meta.contains_key(FILLING).map_err(broke)? {
+            return Err(OpenError::HalfFilled(path.to_owned()));
+        }
+        Ok(Self { rows: keyspace("rows")?, meta, database })
     }
 
     fn holds(&self, key: &[u8]) -> Result<bool, StoreFault> {
@@ -256,6 +265,10 @@ impl Store for Embedded {
         Ok(Loaded { record, receipt, spent })
     }
 
+    async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
+        self.spaces.record(&rows::record_key(subject))
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
         let entry = Entry::of(commit)?;
         let queued = {
@@ -300,45 +313,5 @@ impl Store for Embedded {
         let lane = self.spaces.rows.range(first..end).take(ERRANDS_LEN_MAX);
         lane.map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an errand"))?))
             .collect()
-    }
-}
-
-impl Survey for Embedded {
-    fn each_record(
-        &self,
-        look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault> {
-        for row in self.spaces.rows.prefix(rows::RECORDS) {
-            let (key, row) = row.into_inner().map_err(StoreFault::of("reading a record"))?;
-            let subject = rows::parse_record_key(&key)?;
-            look(subject, rows::decode_record(&row)?)?;
-        }
-        Ok(())
-    }
-
-    fn each_event(
-        &self,
-        subject: &Subject,
-        look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault> {
-        for row in self.spaces.rows.prefix(rows::event_prefix(subject)) {
-            look(&row.value().map_err(StoreFault::of("reading an event"))?)?;
-        }
-        Ok(())
-    }
-
-    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
-        let first = self.spaces.rows.prefix(rows::event_prefix(subject)).next();
-        let read = StoreFault::of("reading the first event");
-        first.map(|row| row.value().map(|bytes| bytes.to_vec())).transpose().map_err(read)
-    }
-
-    fn count_events(&self) -> Result<u64, StoreFault> {
-        let mut count: u64 = 0;
-        for row in self.spaces.rows.prefix(rows::EVENTS) {
-            row.key().map_err(StoreFault::of("counting events"))?;
-            count = count.saturating_add(1);
-        }
-        Ok(count)
     }
 }

@@ -1,7 +1,9 @@
-//! Remembers: the embedded engine and the store for tests, behind the core's one port.
+//! Remembers: the engines and the store for tests, behind the core's one port.
 
 mod embedded;
+mod entry;
 mod memory;
+mod pending;
 mod rows;
 
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};

@@ -11,8 +11,8 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
-    StoreFault, Survey,
+    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, Look, OUTBOX_LEN_MAX, Record,
+    Row, Scope, Store, StoreFault, Survey,
 };
 use kunji_vault::BlockMark;
 
@@ -24,14 +24,14 @@ pub struct Memory {
     held: Mutex<Held>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Held {
     records: BTreeMap<Subject, Record>,
     events: BTreeMap<Subject, Vec<Vec<u8>>>,
     receipts: HashMap<ReceiptKey, Receipt>,
     spent: HashSet<BlockMark>,
     messages: Vec<Message>,
-    index: HashMap<Vec<u8>, Vec<CredentialId>>,
+    index: HashMap<Vec<u8>, Vec<(IndexKey, CredentialId)>>,
     errands: BTreeMap<ErrandKey, Errand>,
 }
 
@@ -52,6 +52,10 @@ impl Store for Memory {
         })
     }
 
+    async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
+        Ok(self.held()?.records.get(subject).cloned().unwrap_or_default())
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
         let mut held = self.held()?;
         let version = held.records.get(&commit.subject).map_or(0, |record| record.head.seq);
@@ -64,8 +68,8 @@ impl Store for Memory {
         }
         if let Some(credential) = commit.record.credential() {
             for key in &commit.index {
-                let key = rows::index_prefix(key)?;
-                held.index.entry(key).or_default().push(credential.id.clone());
+                let named = (key.clone(), credential.id.clone());
+                held.index.entry(rows::index_prefix(key)?).or_default().push(named);
             }
         }
         held.events.entry(commit.subject.clone()).or_default().push(commit.encoded);
@@ -85,7 +89,7 @@ impl Store for Memory {
     async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
         let held = self.held()?;
         let found = held.index.get(&rows::index_prefix(key)?).map_or(&[][..], Vec::as_slice);
-        Ok(found.iter().take(INDEX_LEN_MAX).cloned().collect())
+        Ok(found.iter().take(INDEX_LEN_MAX).map(|(_, id)| id.clone()).collect())
     }
 
     async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
@@ -108,29 +112,40 @@ impl Store for Memory {
 }
 
 impl Survey for Memory {
-    fn each_record(
-        &self,
-        look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault> {
-        let records = self.held()?.records.clone();
-        records.into_iter().try_for_each(|(subject, record)| look(subject, record))
-    }
-
-    fn each_event(
-        &self,
-        subject: &Subject,
-        look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault> {
-        let events = self.held()?.events.get(subject).cloned().unwrap_or_default();
-        events.iter().try_for_each(|bytes| look(bytes))
+    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
+        let held = self.held()?.clone();
+        let all = |subject: &Subject| held.events.get(subject).cloned().unwrap_or_default();
+        if let Scope::Chain(subject) = scope {
+            let mut events = all(subject).into_iter();
+            return events.try_for_each(|encoded| look(Row::Event(subject.clone(), encoded)));
+        }
+        for (subject, record) in &held.records {
+            if !matches!(scope, Scope::Records) {
+                for encoded in all(subject) {
+                    look(Row::Event(subject.clone(), encoded))?;
+                }
+            }
+            look(Row::Record(subject.clone(), Box::new(record.clone())))?;
+        }
+        match scope {
+            Scope::Everything => held.rest().try_for_each(look),
+            Scope::Chains | Scope::Records | Scope::Chain(_) => Ok(()),
+        }
     }
 
     fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
         Ok(self.held()?.events.get(subject).and_then(|events| events.first()).cloned())
     }
+}
 
-    fn count_events(&self) -> Result<u64, StoreFault> {
-        let count = self.held()?.events.values().map(Vec::len).sum::<usize>();
-        u64::try_from(count).map_err(StoreFault::of("counting events"))
+impl Held {
+    fn rest(self) -> impl Iterator<Item = Row> {
+        let receipts = self.receipts.into_iter().map(|(key, receipt)| Row::Receipt(key, receipt));
+        let spent = self.spent.into_iter().map(Row::Spent);
+        let messages = self.messages.into_iter().map(Row::Message);
+        let index = self.index.into_values().flatten();
+        let index = index.map(|(key, id)| Row::Index(key, id));
+        let errands = self.errands.into_values().map(Row::Errand);
+        receipts.chain(spent).chain(messages).chain(index).chain(errands)
     }
 }

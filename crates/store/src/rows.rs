@@ -12,13 +12,13 @@
 //! | `i` | index key, 0, credential | the credential's id |
 //! | `q` | lane, 0, due instant, serial, place | the errand |
 
-use kunji_core::audit::Subject;
+use kunji_core::audit::{Event, Subject};
 use kunji_core::errand::{ErrandKey, Lane};
-use kunji_core::ids::{CredentialId, Mobile};
+use kunji_core::ids::{Caller, CredentialId, Mobile, TxnId};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::ReceiptKey;
-use kunji_core::store::{Record, StoreFault};
+use kunji_core::store::{Look, Record, Row, StoreFault};
 use kunji_vault::BlockMark;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,14 +73,93 @@ const INDEX: &[u8] = b"i";
 const ERRANDS: &[u8] = b"q";
 const END: &[u8] = &[0];
 
+/// Where the keys begin of all that is neither a record nor an event.
+pub(crate) const REST: &[&[u8]] = &[RECEIPTS, SPENT, MESSAGES, INDEX, ERRANDS];
+
 pub(crate) fn record_key(subject: &Subject) -> Vec<u8> {
     [RECORDS, subject.to_string().as_bytes()].concat()
 }
 
-pub(crate) fn parse_record_key(key: &[u8]) -> Result<Subject, StoreFault> {
-    let key = key.strip_prefix(RECORDS).unwrap_or_default();
-    let text = std::str::from_utf8(key).map_err(StoreFault::of("decoding a subject"))?;
+/// The subject's text, from the key of its record or of one of its events.
+pub(crate) fn subject_of(key: &[u8]) -> &[u8] {
+    let subject = key.get(1..).unwrap_or_default();
+    subject.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+pub(crate) fn parse_subject(text: &[u8]) -> Result<Subject, StoreFault> {
+    let text = std::str::from_utf8(text).map_err(StoreFault::of("decoding a subject"))?;
     Subject::parse(text).map_err(StoreFault::of("decoding a subject"))
+}
+
+/// The key and the value that a row is kept as.
+pub(crate) fn encode_row(row: &Row) -> Result<(Vec<u8>, Vec<u8>), StoreFault> {
+    Ok(match row {
+        Row::Event(subject, encoded) => {
+            let event = Event::decode(encoded).map_err(StoreFault::of("decoding an event"))?;
+            (event_key(subject, event.seq), encoded.clone())
+        }
+        Row::Record(subject, record) => (record_key(subject), encode_record(record)?),
+        Row::Receipt(key, receipt) => (receipt_key(key), encode(receipt)?),
+        Row::Spent(mark) => (spent_key(*mark), Vec::new()),
+        Row::Message(message) => (message_key(message), encode(message)?),
+        Row::Index(key, id) => (index_key(key, id)?, encode(id)?),
+        Row::Errand(errand) => (errand_key(&errand.key), encode(errand)?),
+    })
+}
+
+/// A row that is neither a record nor an event, from its key and value.
+pub(crate) fn parse_row(key: &[u8], value: &[u8]) -> Result<Row, StoreFault> {
+    let damaged = || StoreFault::of("decoding a key")(Damaged);
+    let (kind, rest) = key.split_at_checked(1).ok_or_else(damaged)?;
+    match kind {
+        RECEIPTS => Ok(Row::Receipt(parse_receipt_key(rest)?, decode(value)?)),
+        SPENT => Ok(Row::Spent(BlockMark(rest.try_into().map_err(|_| damaged())?))),
+        MESSAGES => Ok(Row::Message(decode(value)?)),
+        INDEX => {
+            let (key, _) = postcard::take_from_bytes(rest).map_err(|_| damaged())?;
+            Ok(Row::Index(key, decode(value)?))
+        }
+        ERRANDS => Ok(Row::Errand(decode(value)?)),
+        _ => Err(damaged()),
+    }
+}
+
+fn parse_receipt_key(key: &[u8]) -> Result<ReceiptKey, StoreFault> {
+    let damaged = || StoreFault::of("decoding a receipt's key")(Damaged);
+    let text = std::str::from_utf8(key).map_err(|_| damaged())?;
+    let (caller, txn) = text.split_once('\0').ok_or_else(damaged)?;
+    let caller = Caller::parse(caller).map_err(|_| damaged())?;
+    Ok(ReceiptKey { caller, txn: TxnId::parse(txn).map_err(|_| damaged())? })
+}
+
+/// A subject's text, and what is kept under it.
+pub(crate) type Filed = Result<(Vec<u8>, Vec<u8>), StoreFault>;
+
+/// Shows events and records as a walk must: subject after subject, the events before the record.
+/// Both come ordered by subject.
+pub(crate) fn show_chains(
+    records: impl Iterator<Item = Filed>,
+    events: impl Iterator<Item = Filed>,
+    look: Look<'_>,
+) -> Result<(), StoreFault> {
+    let mut events = events.peekable();
+    for record in records {
+        let (subject, row) = record?;
+        let is_before = |event: &Filed| match event {
+            Ok((other, _)) => *other <= subject,
+            Err(_) => true,
+        };
+        while let Some(event) = events.next_if(is_before) {
+            show_event(event, look)?;
+        }
+        look(Row::Record(parse_subject(&subject)?, Box::new(decode_record(&row)?)))?;
+    }
+    events.try_for_each(|event| show_event(event, look))
+}
+
+pub(crate) fn show_event(event: Filed, look: Look<'_>) -> Result<(), StoreFault> {
+    let (subject, encoded) = event?;
+    look(Row::Event(parse_subject(&subject)?, encoded))
 }
 
 pub(crate) fn event_prefix(subject: &Subject) -> Vec<u8> {

@@ -142,13 +142,12 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         }
     }
 
-    /// Reads an aggregate as it is, and leaves no trace: for what the next turn decides on.
+    /// Reads an aggregate as it is durable, and leaves no trace: for what the next turn decides on.
     ///
     /// # Errors
     /// `Fault` when the store cannot be read.
     pub async fn look<A: Kept>(&self, subject: &Subject) -> Result<Option<A>, Fault> {
-        let load = Load { subject, receipt: None, marks: &[] };
-        Ok(A::of(&self.store.load(&load).await?.record.state).cloned())
+        Ok(A::of(&self.store.read(subject).await?.state).cloned())
     }
 
     /// An event that changes nothing, on the chain of what is there, else of the caller.

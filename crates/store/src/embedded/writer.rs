@@ -10,9 +10,9 @@ use fjall::PersistMode;
 use kunji_core::store::StoreFault;
 use tokio::sync::oneshot;
 
-use super::entry::Entry;
-use super::pending::Pending;
 use super::{EmbeddedSettings, Spaces};
+use crate::entry::Entry;
+use crate::pending::Pending;
 
 /// Commits that may wait for the writer; a further one is refused at once.
 const QUEUE_LEN_MAX: usize = 8192;

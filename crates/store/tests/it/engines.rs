@@ -132,6 +132,10 @@ impl Store for Overtaken {
         self.inner.load(load).await
     }
 
+    async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
+        self.inner.read(subject).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
         let ahead = self.ahead.lock().unwrap().take();
         match ahead {

@@ -12,7 +12,9 @@ use kunji_core::index::IndexKey;
 use kunji_core::mapper::{NumberCommand, NumberState, Update};
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
-use kunji_core::store::{Commit, Committed, Load, Loaded, Record, Store, StoreFault, Survey};
+use kunji_core::store::{
+    Commit, Committed, Load, Loaded, Look, Record, Scope, Store, StoreFault, Survey,
+};
 use kunji_core::time::MINUTE_MS;
 use kunji_store::Memory;
 use kunji_vault::sha256;
@@ -50,6 +52,10 @@ impl Store for Polite {
         self.inner.load(load).await
     }
 
+    async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
+        self.inner.read(subject).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
         self.wait().await;
         self.inner.commit(commit).await
@@ -79,27 +85,12 @@ impl Store for Polite {
 }
 
 impl Survey for Polite {
-    fn each_record(
-        &self,
-        look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault> {
-        self.inner.each_record(look)
-    }
-
-    fn each_event(
-        &self,
-        subject: &Subject,
-        look: &mut dyn FnMut(&[u8]) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault> {
-        self.inner.each_event(subject, look)
+    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
+        self.inner.survey(scope, look)
     }
 
     fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
         self.inner.first_event(subject)
-    }
-
-    fn count_events(&self) -> Result<u64, StoreFault> {
-        self.inner.count_events()
     }
 }
 

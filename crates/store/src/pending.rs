@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kunji_core::receipt::Receipt;
 use kunji_core::store::Record;
 
-use super::entry::Entry;
+use crate::entry::Entry;
 
 /// A record carries the ticket of the commit that put it there; receipts and marks come once.
 #[derive(Default)]
@@ -18,33 +18,33 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn record(&self, subject: &[u8]) -> Option<Arc<Record>> {
+    pub(crate) fn record(&self, subject: &[u8]) -> Option<Arc<Record>> {
         self.records.get(subject).map(|(_, record)| Arc::clone(record))
     }
 
-    pub(super) fn version(&self, subject: &[u8]) -> Option<u64> {
+    pub(crate) fn version(&self, subject: &[u8]) -> Option<u64> {
         self.records.get(subject).map(|(_, record)| record.head.seq)
     }
 
-    pub(super) fn receipt(&self, key: &[u8]) -> Option<Arc<Receipt>> {
+    pub(crate) fn receipt(&self, key: &[u8]) -> Option<Arc<Receipt>> {
         self.receipts.get(key).map(Arc::clone)
     }
 
-    pub(super) fn has_receipt(&self, key: &[u8]) -> bool {
+    pub(crate) fn has_receipt(&self, key: &[u8]) -> bool {
         self.receipts.contains_key(key)
     }
 
-    pub(super) fn is_spent(&self, key: &[u8]) -> bool {
+    pub(crate) fn is_spent(&self, key: &[u8]) -> bool {
         self.spent.contains(key)
     }
 
-    pub(super) fn next_ticket(&mut self) -> u64 {
+    pub(crate) fn next_ticket(&mut self) -> u64 {
         self.ticket = self.ticket.wrapping_add(1);
         self.ticket
     }
 
     /// Shows a queued commit to the loads that follow.
-    pub(super) fn show(&mut self, entry: &Entry, ticket: u64) {
+    pub(crate) fn show(&mut self, entry: &Entry, ticket: u64) {
         self.records.insert(entry.subject.clone(), (ticket, Arc::clone(&entry.record)));
         if let Some((key, receipt)) = &entry.receipt {
             self.receipts.insert(key.clone(), Arc::clone(receipt));
@@ -53,7 +53,7 @@ impl Pending {
     }
 
     /// Forgets a commit that is on disk now, unless a later one stands in its place.
-    pub(super) fn forget(&mut self, entry: &Entry, ticket: u64) {
+    pub(crate) fn forget(&mut self, entry: &Entry, ticket: u64) {
         if self.records.get(&entry.subject).is_some_and(|(kept, _)| *kept == ticket) {
             self.records.remove(&entry.subject);
         }

@@ -10,21 +10,21 @@ use crate::rows;
 /// What the check needs of a commit, and all rows that it writes.
 pub(crate) struct Entry {
     /// The record's key.
-    pub(super) subject: Vec<u8>,
+    pub(crate) subject: Vec<u8>,
     /// The version that must still stand.
-    pub(super) expected: u64,
-    pub(super) record: Arc<Record>,
+    pub(crate) expected: u64,
+    pub(crate) record: Arc<Record>,
     /// The receipt's key, which must be new.
-    pub(super) receipt: Option<(Vec<u8>, Arc<Receipt>)>,
+    pub(crate) receipt: Option<(Vec<u8>, Arc<Receipt>)>,
     /// The keys of used blocks, which must be new.
-    pub(super) spent: Vec<Vec<u8>>,
-    pub(super) rows: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) spent: Vec<Vec<u8>>,
+    pub(crate) rows: Vec<(Vec<u8>, Vec<u8>)>,
     /// The keys of rows that fall.
-    pub(super) fallen: Vec<Vec<u8>>,
+    pub(crate) fallen: Vec<Vec<u8>>,
 }
 
 impl Entry {
-    pub(super) fn of(commit: Commit) -> Result<Self, StoreFault> {
+    pub(crate) fn of(commit: Commit) -> Result<Self, StoreFault> {
         let seq = commit.record.head.seq;
         let subject = rows::record_key(&commit.subject);
         let mut all = vec![
