@@ -8,7 +8,7 @@ use kunji_core::command::Request;
 use kunji_core::engine::{Engine, Fault, Voice};
 use kunji_core::ids::{CaptureId, CredentialId};
 use kunji_core::receipt::Reply;
-use kunji_store::Embedded;
+use kunji_store::Archive;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::ServiceClock;
@@ -25,7 +25,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 const LIMITER_KEYS_MAX: usize = 65_536;
 
 /// The engine as this binary builds it.
-pub type Issuer = Engine<Embedded, ServiceClock, RsaWorkers>;
+pub type Issuer = Engine<Archive, ServiceClock, RsaWorkers>;
 
 /// Shared by all handlers of one process.
 #[derive(Clone)]

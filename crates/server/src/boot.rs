@@ -9,12 +9,12 @@ use kunji_core::engine::{Engine, Fault};
 use kunji_core::ids::Caller;
 use kunji_core::rules::Rules;
 use kunji_core::store::{StoreFault, Survey as _};
-use kunji_store::{Embedded, EmbeddedSettings, OpenError};
+use kunji_store::{Archive, Embedded, EmbeddedSettings, OpenError};
 use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
 
 use crate::app::Issuer;
 use crate::clock::ServiceClock;
-use crate::config::{Config, Files};
+use crate::config::{Config, Files, Place};
 use crate::telemetry::Metrics;
 use crate::workers::RsaWorkers;
 
@@ -66,8 +66,10 @@ pub enum BootError {
 /// `BootError` when the files are readable by others, altered, or cannot be written.
 pub fn open_vault(config: &Config) -> Result<Arc<Vault>, BootError> {
     let Files { key_file, store, .. } = &config.files;
-    if store.exists() && !key_file.exists() {
-        return Err(BootError::KeysMissing { keys: key_file.clone(), store: store.clone() });
+    // A store elsewhere is asked for its first key once it is open.
+    let Place::Embedded(dir) = store;
+    if dir.exists() && !key_file.exists() {
+        return Err(BootError::KeysMissing { keys: key_file.clone(), store: dir.clone() });
     }
     make_parent(&config.files.key_file)?;
     make_parent(&config.files.unseal_file)?;
@@ -99,19 +101,18 @@ pub fn make_private(path: &Path) -> Result<(), BootError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(broke)
 }
 
-/// Opens the store and puts an engine over it.
+/// Opens a store.
 ///
 /// # Errors
-/// `BootError` when the store is in use, damaged or newer.
-pub fn open_issuer(
+/// `BootError` when it is in use, damaged or newer.
+pub async fn open_archive(
+    place: &Place,
     config: &Config,
-    store: &Path,
-    vault: Arc<Vault>,
-    clock: ServiceClock,
     metrics: &Arc<Metrics>,
-) -> Result<Issuer, BootError> {
-    make_parent(store)?;
-    make_private(store)?;
+) -> Result<Archive, BootError> {
+    let Place::Embedded(dir) = place;
+    make_parent(dir)?;
+    make_private(dir)?;
     let counted = Arc::clone(metrics);
     let settings = EmbeddedSettings {
         cache_bytes: config.files.cache_bytes,
@@ -121,8 +122,22 @@ pub fn open_issuer(
         })),
         ..EmbeddedSettings::default()
     };
+    Ok(Archive::Embedded(Embedded::open(dir, settings)?))
+}
+
+/// Opens the store and puts an engine over it.
+///
+/// # Errors
+/// `BootError` when the store is in use, damaged or newer.
+pub async fn open_issuer(
+    config: &Config,
+    store: &Place,
+    vault: Arc<Vault>,
+    clock: ServiceClock,
+    metrics: &Arc<Metrics>,
+) -> Result<Issuer, BootError> {
     Ok(Engine {
-        store: Embedded::open(store, settings)?,
+        store: open_archive(store, config, metrics).await?,
         vault,
         clock,
         workers: RsaWorkers::start(config.rsa_threads, Arc::clone(metrics))?,

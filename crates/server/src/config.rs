@@ -57,11 +57,18 @@ pub struct Config {
     pub api_keys: Vec<ApiKey>,
 }
 
+/// Which engine keeps the state, and where.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// The embedded one, in this directory.
+    Embedded(PathBuf),
+}
+
 /// Where state and keys lie.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// The embedded store.
-    pub store: PathBuf,
+    /// The store.
+    pub store: Place,
     /// Cache of the store, in bytes.
     pub cache_bytes: u64,
     /// One memtable of the store, in bytes.
@@ -163,6 +170,18 @@ fn ensure(holds: bool, key: &str, problem: &'static str) -> Result<(), ConfigErr
     }
 }
 
+impl Place {
+    /// Reads `store.url`.
+    ///
+    /// # Errors
+    /// `ConfigError` when no engine has such an address.
+    pub fn parse(url: &str) -> Result<Self, ConfigError> {
+        let path = url.strip_prefix("fjall:").filter(|path| !path.is_empty());
+        let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH"))?;
+        Ok(Self::Embedded(PathBuf::from(path)))
+    }
+}
+
 impl Config {
     /// Checks what was written.
     ///
@@ -179,8 +198,7 @@ impl Config {
         let metrics = file.metrics.listen.as_deref().map(str::parse).transpose();
         let metrics = metrics.map_err(|_| wrong("metrics.listen", "is no address"))?;
         ensure(metrics.as_ref().is_none_or(allowed), "metrics.listen", remote)?;
-        let path = file.store.url.strip_prefix("fjall:").filter(|path| !path.is_empty());
-        let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH"))?;
+        let place = Place::parse(&file.store.url)?;
         ensure(
             (1..=65_536).contains(&file.store.cache_mib),
             "store.cache_mib",
@@ -198,7 +216,7 @@ impl Config {
             metrics,
             log: (file.log.level, file.log.format),
             files: Files {
-                store: PathBuf::from(path),
+                store: place,
                 cache_bytes: u64::from(file.store.cache_mib) << 20,
                 memtable_bytes: u64::from(file.store.memtable_mib) << 20,
                 key_file: file.vault.key_file,

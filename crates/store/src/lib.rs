@@ -1,10 +1,12 @@
 //! Remembers: the engines and the store for tests, behind the core's one port.
 
+mod archive;
 mod embedded;
 mod entry;
 mod memory;
 mod pending;
 mod rows;
 
+pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;

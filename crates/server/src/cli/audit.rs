@@ -10,6 +10,7 @@ use kunji_core::store::{StoreFault, Survey};
 use kunji_store::{Embedded, EmbeddedSettings};
 
 use super::{ConfigArgs, Output, print, print_json};
+use crate::config::Place;
 use crate::sandbox::ground;
 
 #[derive(Debug, Subcommand)]
@@ -42,7 +43,9 @@ pub(super) fn run(command: &AuditCommand, output: Output) -> anyhow::Result<Exit
             let store = ground::current(dir);
             store.with_context(|| format!("there is no sandbox at {}", dir.display()))?
         }
-        None => args.config.load()?.files.store,
+        None => match args.config.load()?.files.store {
+            Place::Embedded(path) => path,
+        },
     };
     let findings = check(&path)?;
     let holds = findings.breaks.is_empty();

@@ -18,7 +18,7 @@ use super::{ConfigArgs, Flags, Output};
 use crate::app::{App, Purpose};
 use crate::boot;
 use crate::clock::ServiceClock;
-use crate::config::{AxisMode, Config, Layers, Webhook};
+use crate::config::{AxisMode, Config, Layers, Place, Webhook};
 use crate::errands;
 use crate::listener::{self, ListenerLimits};
 use crate::routes;
@@ -78,7 +78,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     };
     config.files.key_file = dir.join("keys.sealed");
     config.files.unseal_file = dir.join("unseal.key");
-    config.files.store = dir.join("current");
+    config.files.store = Place::Embedded(dir.join("current"));
     telemetry::start_logs(config.log.1, config.log.0);
     runtime()?.block_on(async {
         let metrics = metrics(&config);
@@ -114,7 +114,8 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let metrics = metrics(&config);
         let vault = boot::open_vault(&config)?;
         let clock = ServiceClock::default();
-        let issuer = boot::open_issuer(&config, &config.files.store, vault, clock, &metrics)?;
+        let place = &config.files.store;
+        let issuer = boot::open_issuer(&config, place, vault, clock, &metrics).await?;
         boot::note_start(&issuer).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
         let router = routes::all(&app, Arc::clone(&metrics));

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use crate::app::{App, Issuer};
 use crate::boot::{self, BootError};
 use crate::clock::ServiceClock;
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::seed::{Seed, SeedError};
 use crate::telemetry::Metrics;
 
@@ -67,7 +67,10 @@ impl Ground {
         clock: ServiceClock,
     ) -> Result<Issuer, GroundError> {
         match current(&self.dir) {
-            Ok(store) => Ok(boot::open_issuer(config, &store, vault, clock, &self.metrics)?),
+            Ok(store) => {
+                let place = Place::Embedded(store);
+                Ok(boot::open_issuer(config, &place, vault, clock, &self.metrics).await?)
+            }
             Err(none) if none.kind() == std::io::ErrorKind::NotFound => {
                 self.sow(config, vault, clock).await
             }
@@ -115,8 +118,8 @@ impl Ground {
         clock: ServiceClock,
     ) -> Result<Issuer, GroundError> {
         let name = self.free_name();
-        let store = self.dir.join(&name);
-        let issuer = boot::open_issuer(config, &store, vault, clock, &self.metrics)?;
+        let place = Place::Embedded(self.dir.join(&name));
+        let issuer = boot::open_issuer(config, &place, vault, clock, &self.metrics).await?;
         self.seed.sow(&issuer).await?;
         put_whole(&self.dir.join("current"), name.as_bytes())?;
         Ok(issuer)

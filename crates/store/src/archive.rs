@@ -1,0 +1,97 @@
+//! The store that the configuration names, whichever engine that is.
+
+use kunji_core::audit::Subject;
+use kunji_core::errand::{Errand, ErrandKey, Lane};
+use kunji_core::ids::{CredentialId, Mobile};
+use kunji_core::index::IndexKey;
+use kunji_core::outbox::Message;
+use kunji_core::receipt::{Receipt, ReceiptKey};
+use kunji_core::store::{
+    Commit, Committed, Intake, Load, Loaded, Look, Record, Row, Scope, Store, StoreFault, Survey,
+};
+
+use crate::Embedded;
+
+/// One of the engines.
+pub enum Archive {
+    /// In a directory, for one process.
+    Embedded(Embedded),
+}
+
+/// Does the same with each engine.
+macro_rules! each {
+    ($archive:expr, $store:ident => $work:expr) => {
+        match $archive {
+            Archive::Embedded($store) => $work,
+        }
+    };
+}
+
+impl Archive {
+    /// Whether nobody was ever seeded or created here.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    pub fn is_empty(&self) -> Result<bool, StoreFault> {
+        each!(self, store => store.is_empty())
+    }
+
+    /// Whether commits are still accepted.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        each!(self, store => store.is_sound())
+    }
+}
+
+impl Store for Archive {
+    async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
+        each!(self, store => store.load(load).await)
+    }
+
+    async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
+        each!(self, store => store.read(subject).await)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
+        each!(self, store => store.commit(commit).await)
+    }
+
+    async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {
+        each!(self, store => store.receipt(key).await)
+    }
+
+    async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
+        each!(self, store => store.find(key).await)
+    }
+
+    async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
+        each!(self, store => store.outbox(to).await)
+    }
+
+    async fn errands_after(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> Result<Vec<Errand>, StoreFault> {
+        each!(self, store => store.errands_after(lane, after).await)
+    }
+}
+
+impl Survey for Archive {
+    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
+        each!(self, store => store.survey(scope, look))
+    }
+
+    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
+        each!(self, store => store.first_event(subject))
+    }
+}
+
+impl Intake for Archive {
+    fn fill(
+        &self,
+        next: &mut dyn FnMut() -> Result<Option<Row>, StoreFault>,
+    ) -> Result<u64, StoreFault> {
+        each!(self, store => store.fill(next))
+    }
+}
