@@ -70,9 +70,9 @@ pub struct Loaded {
 pub struct Commit {
     /// Whose record.
     pub subject: Subject,
-    /// The version that the decision was made on; 0 for a new subject.
-    pub expected: u64,
-    /// The record from now on, at version `expected + 1`.
+    /// The head that the decision was made on; the empty one for a new subject.
+    pub expected: Head,
+    /// The record from now on, one event further.
     pub record: Record,
     /// The event that leads to the record's head, as it went into the hash.
     pub encoded: Vec<u8>,
@@ -134,7 +134,7 @@ pub trait Store: Send + Sync + 'static {
     /// `StoreFault` when the store cannot be read or holds what cannot be.
     fn read(&self, subject: &Subject) -> impl Future<Output = Result<Record, StoreFault>> + Send;
 
-    /// Writes a commit if its `expected` version still stands and its receipt and blocks are new.
+    /// Writes a commit if its `expected` head still stands and its receipt and blocks are new.
     ///
     /// # Errors
     /// `StoreFault` when it is unknown whether the commit became durable.

@@ -122,7 +122,7 @@ pub async fn open_archive(
         })),
         ..EmbeddedSettings::default()
     };
-    Ok(Archive::Embedded(Embedded::open(dir, settings)?))
+    Ok(Archive::Embedded(Box::new(Embedded::open(dir, settings)?)))
 }
 
 /// Opens the store and puts an engine over it.

@@ -10,12 +10,14 @@ use kunji_core::store::{
     Commit, Committed, Intake, Load, Loaded, Look, Record, Row, Scope, Store, StoreFault, Survey,
 };
 
-use crate::Embedded;
+use crate::{Embedded, Postgres};
 
 /// One of the engines.
 pub enum Archive {
     /// In a directory, for one process.
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
+    /// In a PostgreSQL database, shared with other processes.
+    Postgres(Box<Postgres>),
 }
 
 /// Does the same with each engine.
@@ -23,6 +25,7 @@ macro_rules! each {
     ($archive:expr, $store:ident => $work:expr) => {
         match $archive {
             Archive::Embedded($store) => $work,
+            Archive::Postgres($store) => $work,
         }
     };
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use kunji_core::audit::Subject;
+use kunji_core::audit::{Head, Subject};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
@@ -30,7 +30,7 @@ use kunji_core::store::{
 
 use self::writer::Writer;
 use crate::entry::Entry;
-use crate::pending::Pending;
+use crate::pending::{Pending, Room};
 use crate::rows;
 
 /// The format that this build reads and writes; a store of another one is refused.
@@ -152,20 +152,18 @@ impl Embedded {
 
     /// Whether the commit still fits; under the lock, so that nobody comes between.
     fn fits(&self, pending: &Pending, entry: &Entry) -> Result<bool, StoreFault> {
-        let version = match pending.version(&entry.subject) {
-            Some(version) => version,
-            None => self.spaces.version(&entry.subject)?,
-        };
-        if version != entry.expected {
+        if pending.room_for(entry) != Room::Free {
             return Ok(false);
         }
-        if let Some((key, _)) = &entry.receipt
-            && (pending.has_receipt(key) || self.spaces.holds(key)?)
+        // What is pending for the subject has been compared already.
+        if pending.head(&entry.subject).is_none()
+            && self.spaces.head(&entry.subject)? != entry.expected
         {
             return Ok(false);
         }
-        for key in &entry.spent {
-            if pending.is_spent(key) || self.spaces.holds(key)? {
+        let names = entry.receipt.iter().map(|(key, _)| key).chain(&entry.spent);
+        for key in names {
+            if self.spaces.holds(key)? {
                 return Ok(false);
             }
         }
@@ -226,10 +224,10 @@ impl Spaces {
         }
     }
 
-    fn version(&self, subject: &[u8]) -> Result<u64, StoreFault> {
-        match self.rows.get(subject).map_err(StoreFault::of("reading a version"))? {
-            Some(bytes) => rows::record_version(&bytes),
-            None => Ok(0),
+    fn head(&self, subject: &[u8]) -> Result<Head, StoreFault> {
+        match self.rows.get(subject).map_err(StoreFault::of("reading a head"))? {
+            Some(bytes) => rows::record_head(&bytes),
+            None => Ok(Head::default()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kunji_core::audit::Head;
 use kunji_core::receipt::Receipt;
 use kunji_core::store::{Commit, Record, StoreFault};
 
@@ -11,8 +12,8 @@ use crate::rows;
 pub(crate) struct Entry {
     /// The record's key.
     pub(crate) subject: Vec<u8>,
-    /// The version that must still stand.
-    pub(crate) expected: u64,
+    /// The head that must still stand.
+    pub(crate) expected: Head,
     pub(crate) record: Arc<Record>,
     /// The receipt's key, which must be new.
     pub(crate) receipt: Option<(Vec<u8>, Arc<Receipt>)>,

@@ -5,8 +5,10 @@ mod embedded;
 mod entry;
 mod memory;
 mod pending;
+mod postgres;
 mod rows;
 
 pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;
+pub use postgres::{Migrated, Postgres, PostgresError, PostgresPlace, migrate};

@@ -58,9 +58,10 @@ impl Store for Memory {
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
         let mut held = self.held()?;
-        let version = held.records.get(&commit.subject).map_or(0, |record| record.head.seq);
+        let record = held.records.get(&commit.subject);
+        let head = record.map(|record| record.head).unwrap_or_default();
         let used = commit.receipt.as_ref().is_some_and(|(key, _)| held.receipts.contains_key(key));
-        if version != commit.expected
+        if head != commit.expected
             || used
             || commit.spent.iter().any(|mark| held.spent.contains(mark))
         {

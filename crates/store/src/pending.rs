@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use kunji_core::audit::Head;
 use kunji_core::receipt::Receipt;
 use kunji_core::store::Record;
 
@@ -15,6 +16,21 @@ pub(crate) struct Pending {
     records: HashMap<Vec<u8>, (u64, Arc<Record>)>,
     receipts: HashMap<Vec<u8>, Arc<Receipt>>,
     spent: HashSet<Vec<u8>>,
+    durable: HashMap<Vec<u8>, u64>,
+}
+
+/// Subjects whose durable version is remembered.
+const DURABLE_LEN_MAX: usize = 16_384;
+
+/// Whether a commit can stand beside those that are pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It can.
+    Free,
+    /// It rests on less than what is there.
+    Overtaken,
+    /// A pending commit uses its receipt's name or one of its blocks.
+    Named,
 }
 
 impl Pending {
@@ -22,16 +38,41 @@ impl Pending {
         self.records.get(subject).map(|(_, record)| Arc::clone(record))
     }
 
-    pub(crate) fn version(&self, subject: &[u8]) -> Option<u64> {
-        self.records.get(subject).map(|(_, record)| record.head.seq)
+    pub(crate) fn head(&self, subject: &[u8]) -> Option<Head> {
+        self.records.get(subject).map(|(_, record)| record.head)
     }
 
     pub(crate) fn receipt(&self, key: &[u8]) -> Option<Arc<Receipt>> {
         self.receipts.get(key).map(Arc::clone)
     }
 
-    pub(crate) fn has_receipt(&self, key: &[u8]) -> bool {
-        self.receipts.contains_key(key)
+    /// Whether a commit rests on what is pending, and uses nothing that a pending one uses up.
+    pub(crate) fn room_for(&self, entry: &Entry) -> Room {
+        let rests = match self.head(&entry.subject) {
+            Some(head) => head == entry.expected,
+            None => self.durable.get(&entry.subject).is_none_or(|seq| *seq <= entry.expected.seq),
+        };
+        let named = |(key, _): &(Vec<u8>, _)| self.receipts.contains_key(key);
+        let used = entry.spent.iter().any(|mark| self.spent.contains(mark));
+        match rests {
+            false => Room::Overtaken,
+            true if used || entry.receipt.as_ref().is_some_and(named) => Room::Named,
+            true => Room::Free,
+        }
+    }
+
+    /// Remembers what a subject has come to, for an engine that cannot look at once: what rests on
+    /// less is not shown to anybody. Forgetting it costs a conflict at most.
+    pub(crate) fn note_durable(&mut self, subject: &[u8], seq: u64) {
+        match self.durable.get_mut(subject) {
+            Some(known) => *known = seq.max(*known),
+            None => {
+                if self.durable.len() >= DURABLE_LEN_MAX {
+                    self.durable.clear();
+                }
+                self.durable.insert(subject.to_vec(), seq);
+            }
+        }
     }
 
     pub(crate) fn is_spent(&self, key: &[u8]) -> bool {
@@ -52,16 +93,26 @@ impl Pending {
         self.spent.extend(entry.spent.iter().cloned());
     }
 
-    /// Forgets a commit that is on disk now, unless a later one stands in its place.
-    pub(crate) fn forget(&mut self, entry: &Entry, ticket: u64) {
-        if self.records.get(&entry.subject).is_some_and(|(kept, _)| *kept == ticket) {
-            self.records.remove(&entry.subject);
-        }
+    /// Takes back a commit that did not fit, and shows nothing any more that may rest on it.
+    pub(crate) fn withdraw(&mut self, entry: &Entry) {
+        self.records.remove(&entry.subject);
+        self.unname(entry);
+    }
+
+    fn unname(&mut self, entry: &Entry) {
         if let Some((key, _)) = &entry.receipt {
             self.receipts.remove(key);
         }
         for mark in &entry.spent {
             self.spent.remove(mark);
         }
+    }
+
+    /// Forgets a commit that is on disk now, unless a later one stands in its place.
+    pub(crate) fn forget(&mut self, entry: &Entry, ticket: u64) {
+        if self.records.get(&entry.subject).is_some_and(|(kept, _)| *kept == ticket) {
+            self.records.remove(&entry.subject);
+        }
+        self.unname(entry);
     }
 }

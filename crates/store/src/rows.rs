@@ -12,7 +12,7 @@
 //! | `i` | index key, 0, credential | the credential's id |
 //! | `q` | lane, 0, due instant, serial, place | the errand |
 
-use kunji_core::audit::{Event, Subject};
+use kunji_core::audit::{Event, Head, Subject};
 use kunji_core::errand::{ErrandKey, Lane};
 use kunji_core::ids::{Caller, CredentialId, Mobile, TxnId};
 use kunji_core::index::IndexKey;
@@ -54,8 +54,18 @@ pub(crate) fn decode_record(bytes: &[u8]) -> Result<Record, StoreFault> {
     }
 }
 
-/// The version of a record without reading all of it.
-pub(crate) fn record_version(bytes: &[u8]) -> Result<u64, StoreFault> {
+/// The head of a record without reading all of it.
+pub(crate) fn record_head(bytes: &[u8]) -> Result<Head, StoreFault> {
+    let version = record_version(bytes)?;
+    let head = postcard::take_from_bytes(bytes.get(8..).unwrap_or_default());
+    let (head, _): (Head, _) = head.map_err(StoreFault::of("decoding a head"))?;
+    match head.seq == version {
+        true => Ok(head),
+        false => Err(StoreFault::of("decoding a head")(Damaged)),
+    }
+}
+
+fn record_version(bytes: &[u8]) -> Result<u64, StoreFault> {
     match bytes.first_chunk() {
         Some(version) => Ok(u64::from_be_bytes(*version)),
         None => Err(StoreFault::of("decoding a record")(Damaged)),
@@ -89,6 +99,35 @@ pub(crate) fn subject_of(key: &[u8]) -> &[u8] {
 pub(crate) fn parse_subject(text: &[u8]) -> Result<Subject, StoreFault> {
     let text = std::str::from_utf8(text).map_err(StoreFault::of("decoding a subject"))?;
     Subject::parse(text).map_err(StoreFault::of("decoding a subject"))
+}
+
+/// Where an engine with tables keeps a row that is no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// Events.
+    Event,
+    /// What may be used once: receipts and blocks.
+    Used,
+    /// What is found by its key: messages, index entries, errands.
+    Item,
+}
+
+/// Which table the row with this key belongs to.
+pub(crate) fn table(key: &[u8]) -> Result<Table, StoreFault> {
+    match key.get(..1) {
+        Some(EVENTS) => Ok(Table::Event),
+        Some(RECEIPTS | SPENT) => Ok(Table::Used),
+        Some(MESSAGES | INDEX | ERRANDS) => Ok(Table::Item),
+        Some(_) | None => Err(StoreFault::of("naming a table")(Damaged)),
+    }
+}
+
+/// From the first key that begins like this, which ends with [`END`], to before those that do not.
+pub(crate) fn range_of(prefix: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    let mut end = prefix.clone();
+    end.pop();
+    end.push(1);
+    (prefix, end)
 }
 
 /// The key and the value that a row is kept as.
@@ -219,7 +258,6 @@ pub(crate) fn errand_key(key: &ErrandKey) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use kunji_core::audit::Head;
     use proptest::prelude::*;
 
     use super::*;

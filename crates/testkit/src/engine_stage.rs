@@ -78,7 +78,8 @@ impl<H: Home> EngineStage<H> {
     pub fn new(mut home: H, transport: Transport) -> Self {
         let vault = Arc::new(Vault::new(KeyRing::ephemeral().expect("keys can be made")));
         let clock = FakeClock::start();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let engine = engine(home.open(), &vault, &clock);
         let maker = match transport {
             Transport::Clear => None,

@@ -24,10 +24,10 @@ pub(super) fn commit(
     next: Option<State>,
     entry: Entry,
 ) -> Result<Commit, EventError> {
-    let expected = before.head.seq;
+    let expected = before.head;
     let event = Event {
         subject: subject.clone(),
-        seq: expected.saturating_add(1),
+        seq: expected.seq.saturating_add(1),
         at: entry.at,
         caller: entry.caller,
         txn: entry.txn,

@@ -41,7 +41,7 @@ pub(crate) fn next(subject: &Subject, before: &Record) -> Commit {
     let encoded = event.encode().unwrap();
     Commit {
         subject: subject.clone(),
-        expected: before.head.seq,
+        expected: before.head,
         record: Record { head: before.head.after(&encoded), state: before.state.clone() },
         encoded,
         receipt: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kunji_core::aggregate::Kept as _;
-use kunji_core::audit::Subject;
+use kunji_core::audit::{Head, Subject};
 use kunji_core::credential::Credential;
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, Mobile};
 use kunji_core::index::IndexKey;
@@ -75,7 +75,7 @@ fn commit_on_an_old_version_conflicts(mut home: impl Home) {
         let late = next(&subject, &record);
         assert_eq!(store.commit(late).await.unwrap(), Committed::Conflict);
         let mut early = next(&subject, &load(&store, &subject).await);
-        early.expected = 7;
+        early.expected = Head { seq: 7, hash: [7; 32] };
         assert_eq!(store.commit(early).await.unwrap(), Committed::Conflict);
         assert_eq!(verify_chains(&store).len(), 2);
     });

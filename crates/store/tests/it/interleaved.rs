@@ -142,7 +142,7 @@ async fn act(psp: &Stage, txn: &str, who: &str, actor: Actor) {
 
 /// Lets all of them loose at once; afterwards the errands that are left come to their end.
 fn play(seed: u64, before: &[NumberCommand], actors: &[(&'static str, Actor)]) -> Stage {
-    let threads = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let threads = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     threads.block_on(async {
         let psp = Arc::new(Psp::new(Polite::new(seed)));
         for who in ["one", "two"] {

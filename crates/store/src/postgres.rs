@@ -1,0 +1,234 @@
+//! PostgreSQL: several processes over one database, each with a writer that merges queued commits.
+//!
+//! ```text
+//! commit ──▶ fits what is pending here? ──▶ queue ──▶ writer: one call, one transaction ──▶ answered
+//! load   ──▶ one round trip; the record of a commit that is under way here goes first
+//! ```
+//!
+//! A commit names the head that it rests on, by its hash. So a commit that was decided on another
+//! one of this process that then does not fit, because another process was faster, does not fit
+//! either; nobody needs to tell it. Receipts and used blocks are read from the database alone: what
+//! is shown of them is durable.
+//!
+//! A batch carries a tag into its events. When the connection is lost on the way, the batch is sent
+//! again, and what the tag proves to be there counts as written; only after [`WRITE_DEADLINE`] its
+//! callers hear that the outcome is unknown.
+
+mod batch;
+mod connect;
+mod migrate;
+mod walk;
+mod writer;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use kunji_core::audit::Subject;
+use kunji_core::errand::{Errand, ErrandKey, Lane};
+use kunji_core::ids::{CredentialId, Mobile};
+use kunji_core::index::IndexKey;
+use kunji_core::outbox::Message;
+use kunji_core::receipt::{Receipt, ReceiptKey};
+use kunji_core::store::{
+    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
+    StoreFault,
+};
+use serde::de::DeserializeOwned;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+pub use self::connect::PostgresPlace;
+use self::connect::{may_pass, pool};
+pub use self::migrate::{Migrated, PostgresError, migrate};
+use self::writer::Writer;
+use crate::embedded::BatchReport;
+use crate::entry::Entry;
+use crate::pending::{Pending, Room};
+use crate::rows;
+
+/// How long a batch is sent again before its callers hear that nobody knows.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a read is tried again before it fails.
+const READ_DEADLINE: Duration = Duration::from_secs(5);
+/// The pause before something is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+const LOAD: &str = "SELECT (SELECT row FROM record WHERE subject = $1), \
+     (SELECT row FROM used WHERE name = $2), EXISTS (SELECT FROM used WHERE name = ANY ($3))";
+const LOAD_TYPES: &[Type] = &[Type::TEXT, Type::BYTEA, Type::BYTEA_ARRAY];
+const RECORD: &str = "SELECT row FROM record WHERE subject = $1";
+const RECEIPT: &str = "SELECT row FROM used WHERE name = $1";
+const ITEMS: &str = "SELECT row FROM item WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3";
+const FIRST: &str = "SELECT row FROM event WHERE subject = $1 ORDER BY seq LIMIT 1";
+
+/// The store in a PostgreSQL database, shared with other processes.
+pub struct Postgres {
+    place: PostgresPlace,
+    pool: Pool,
+    pending: Arc<Mutex<Pending>>,
+    writer: Writer,
+}
+
+impl Postgres {
+    /// Connects, and looks whether the schema is the one of this build.
+    ///
+    /// # Errors
+    /// `PostgresError` when the database is out of reach, or its schema is missing, older or newer.
+    pub fn open(
+        place: PostgresPlace,
+        on_batch: Option<BatchReport>,
+    ) -> Result<Self, PostgresError> {
+        walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
+        let pending = Arc::new(Mutex::new(Pending::default()));
+        let writer = Writer::start(pool(&place, 1)?, Arc::clone(&pending), on_batch)?;
+        Ok(Self { pool: pool(&place, place.connections)?, place, pending, writer })
+    }
+
+    /// Whether commits are still accepted.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.writer.is_running()
+    }
+
+    /// Connections that are open, and those of them that nobody uses now.
+    #[must_use]
+    pub fn connections(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available)
+    }
+
+    fn pending(&self) -> Result<MutexGuard<'_, Pending>, StoreFault> {
+        let poisoned = StoreFault::of("locking the pending commits");
+        self.pending.lock().map_err(|_| poisoned("a thread panicked while it held the lock"))
+    }
+
+    /// One statement, one round trip; tried again while the trouble may pass.
+    async fn rows(
+        &self,
+        statement: &'static str,
+        types: &[Type],
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreFault> {
+        let end = tokio::time::Instant::now() + READ_DEADLINE;
+        loop {
+            let error = match self.rows_once(statement, types, values).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => error,
+            };
+            if !may_pass(&error) || tokio::time::Instant::now() >= end {
+                return Err(StoreFault::of("reading from the database")(error));
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn rows_once(
+        &self,
+        statement: &'static str,
+        types: &[Type],
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, PostgresError> {
+        let client = self.pool.get().await?;
+        let statement = client.prepare_typed_cached(statement, types).await?;
+        Ok(client.query(&statement, values).await?)
+    }
+
+    /// Decodes the rows of keys that begin alike, in their order.
+    async fn items<T: DeserializeOwned>(
+        &self,
+        (first, end): (Vec<u8>, Vec<u8>),
+        len_max: usize,
+    ) -> Result<Vec<T>, StoreFault> {
+        let len = i64::try_from(len_max).map_err(StoreFault::of("limiting a look"))?;
+        let found = self.rows(ITEMS, &[], &[&first, &end, &len]).await?;
+        found.iter().map(|row| rows::decode(column(row, 0)?)).collect()
+    }
+}
+
+/// A column of bytes that cannot be null.
+fn column(row: &Row, place: usize) -> Result<&[u8], StoreFault> {
+    row.try_get(place).map_err(StoreFault::of("reading a column"))
+}
+
+fn optional(row: &Row, place: usize) -> Result<Option<&[u8]>, StoreFault> {
+    row.try_get(place).map_err(StoreFault::of("reading a column"))
+}
+
+impl Store for Postgres {
+    async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
+        let key = rows::record_key(load.subject);
+        let pending = self.pending()?.record(&key);
+        let name = load.receipt.map(rows::receipt_key);
+        let marks: Vec<_> = load.marks.iter().copied().map(rows::spent_key).collect();
+        let subject = load.subject.to_string();
+        let found = self.rows(LOAD, LOAD_TYPES, &[&subject, &name, &marks]).await?;
+        let row = found.first().ok_or_else(|| StoreFault::of("loading")(rows::Damaged))?;
+        let stored = optional(row, 0)?;
+        let record = match (pending, stored) {
+            (Some(record), _) => Record::clone(&record),
+            (None, Some(bytes)) => {
+                let record = rows::decode_record(bytes)?;
+                self.pending()?.note_durable(&key, record.head.seq);
+                record
+            }
+            (None, None) => Record::default(),
+        };
+        let receipt = optional(row, 1)?.map(rows::decode).transpose()?;
+        let spent = row.try_get(2).map_err(StoreFault::of("reading a column"))?;
+        Ok(Loaded { record, receipt, spent })
+    }
+
+    async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
+        let found = self.rows(RECORD, &[], &[&subject.to_string()]).await?;
+        match found.first() {
+            Some(row) => rows::decode_record(column(row, 0)?),
+            None => Ok(Record::default()),
+        }
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
+        let entry = Entry::of(commit)?;
+        let queued = {
+            let mut pending = self.pending()?;
+            match pending.room_for(&entry) {
+                Room::Free => Ok(self.writer.queue(entry, &mut pending)?),
+                Room::Overtaken => return Ok(Committed::Conflict),
+                Room::Named => Err(self.writer.next_round()),
+            }
+        };
+        match queued {
+            Ok(written) => {
+                let gone = StoreFault::of("waiting for the writer");
+                written.await.map_err(|_| gone("the writer has stopped"))?
+            }
+            // Whose name it is shows when the batch under way has ended: nobody spins until then.
+            Err(mut round) => {
+                // The writer is gone when this fails; the next commit says so.
+                let _ = round.changed().await;
+                Ok(Committed::Conflict)
+            }
+        }
+    }
+
+    async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {
+        let found = self.rows(RECEIPT, &[], &[&rows::receipt_key(key)]).await?;
+        found.first().map(|row| rows::decode(column(row, 0)?)).transpose()
+    }
+
+    async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
+        self.items(rows::range_of(rows::index_prefix(key)?), INDEX_LEN_MAX).await
+    }
+
+    async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
+        self.items(rows::range_of(rows::message_prefix(to)), OUTBOX_LEN_MAX).await
+    }
+
+    async fn errands_after(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> Result<Vec<Errand>, StoreFault> {
+        self.items(rows::errand_range(lane, after), ERRANDS_LEN_MAX).await
+    }
+}

@@ -1,0 +1,120 @@
+//! The schema: which one this build speaks, and how a database comes to it.
+
+use deadpool_postgres::{Pool, PoolError};
+
+use super::connect::{PostgresPlace, pool};
+use super::walk::apart;
+
+/// The migrations in their order; the last one is the schema of this build.
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+/// Held while migrations run, so that two processes do not run them at once: any number will do.
+const MIGRATION_LOCK: i64 = 0x006b_756e_6a69;
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The address or the schema's name is none.
+    #[error("the database's address or schema is not well formed")]
+    Address,
+    /// TLS cannot be had.
+    #[error("the TLS library refuses its own defaults")]
+    Tls,
+    /// No connection.
+    #[error("the database cannot be reached")]
+    Pool(#[from] PoolError),
+    /// The server refused, or the connection broke.
+    #[error("the database failed")]
+    Sql(#[from] tokio_postgres::Error),
+    /// There is nothing of ours in the schema.
+    #[error("the database has no schema of Kunji; run `kunji migrate`")]
+    Missing,
+    /// An older build made it.
+    #[error("the database has schema {0}, older than this build's; run `kunji migrate`")]
+    Older(i32),
+    /// A newer build made it.
+    #[error("the database has schema {0}, newer than this build's; use a newer build")]
+    Newer(i32),
+    /// An import or a large seed of it did not come to its end.
+    #[error("the database was not filled to the end; drop its schema and fill it again")]
+    HalfFilled,
+    /// The system gives no thread, or one of ours panicked.
+    #[error("a thread of the store cannot be had")]
+    Threads,
+    /// Something is there already.
+    #[error("the database is not empty")]
+    NotEmpty,
+}
+
+/// What a migration did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The schema before; 0 for none.
+    pub from: i32,
+    /// The schema now.
+    pub to: i32,
+}
+
+/// The schema that this build speaks.
+fn current() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+/// Brings a database to the schema of this build; one transaction, whole or not at all.
+///
+/// # Errors
+/// `PostgresError` when it cannot be reached, or is newer.
+pub fn migrate(place: &PostgresPlace) -> Result<Migrated, PostgresError> {
+    apart(|| run(place))
+}
+
+async fn run(place: &PostgresPlace) -> Result<Migrated, PostgresError> {
+    let pool = pool(place, 1)?;
+    let mut client = pool.get().await?;
+    let work = client.transaction().await?;
+    work.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
+    let schema = &place.schema;
+    work.batch_execute(&format!(
+        "CREATE SCHEMA IF NOT EXISTS \"{schema}\"; \
+         CREATE TABLE IF NOT EXISTS meta (name text PRIMARY KEY, value int NOT NULL)"
+    ))
+    .await?;
+    let found = work.query_opt("SELECT value FROM meta WHERE name = 'schema'", &[]).await?;
+    let from = found.map_or(Ok(0), |row| row.try_get(0))?;
+    let to = current();
+    if from > to {
+        return Err(PostgresError::Newer(from));
+    }
+    for sql in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or_default()) {
+        work.batch_execute(sql).await?;
+    }
+    work.execute(
+        "INSERT INTO meta VALUES ('schema', $1) ON CONFLICT (name) DO UPDATE SET value = $1",
+        &[&to],
+    )
+    .await?;
+    work.commit().await?;
+    Ok(Migrated { from, to })
+}
+
+/// Looks whether the schema is the one of this build.
+pub(super) async fn check(pool: &Pool) -> Result<(), PostgresError> {
+    let client = pool.get().await?;
+    let there = client.query_one("SELECT to_regclass('meta') IS NOT NULL", &[]).await?;
+    if !there.try_get::<_, bool>(0)? {
+        return Err(PostgresError::Missing);
+    }
+    let found = client.query("SELECT name, value FROM meta", &[]).await?;
+    let mut schema = 0;
+    for row in found {
+        match (row.try_get::<_, &str>(0)?, row.try_get::<_, i32>(1)?) {
+            ("schema", value) => schema = value,
+            ("filling", _) => return Err(PostgresError::HalfFilled),
+            (_, _) => {}
+        }
+    }
+    match schema.cmp(&current()) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Less => Err(PostgresError::Older(schema)),
+        std::cmp::Ordering::Greater => Err(PostgresError::Newer(schema)),
+    }
+}

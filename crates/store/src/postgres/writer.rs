@@ -1,0 +1,257 @@
+//! The one writer of this process: takes what is queued, writes it with one call, then answers.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use kunji_core::store::{Committed, StoreFault};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::batch::{Batch, CALL, Groups};
+use super::connect::may_pass;
+use super::{PostgresError, RETRY_PAUSE, WRITE_DEADLINE};
+use crate::embedded::BatchReport;
+use crate::entry::Entry;
+use crate::pending::Pending;
+
+/// Commits that may wait for the writer; a further one is refused at once.
+const QUEUE_LEN_MAX: usize = 8192;
+/// Commits that one call may carry.
+const BATCH_LEN_MAX: usize = 256;
+/// How long a batch waits for company, when the one before it had some.
+const COMPANY_WAIT: Duration = Duration::from_micros(300);
+
+type Answer = Result<Committed, StoreFault>;
+
+struct Queued {
+    entry: Arc<Entry>,
+    ticket: u64,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The way to the writer's thread; dropping it waits until all that is queued is written.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Queued>>,
+    rounds: watch::Receiver<u64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread has nothing to hand back; a panic in it has been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn start(
+        pool: Pool,
+        pending: Arc<Mutex<Pending>>,
+        on_batch: Option<BatchReport>,
+    ) -> Result<Self, PostgresError> {
+        let (queue, queued) = mpsc::channel(QUEUE_LEN_MAX);
+        let (round, rounds) = watch::channel(0);
+        let work = Work { pool, pending, on_batch, round, waiting: VecDeque::new() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|_| PostgresError::Threads)?;
+        let thread = std::thread::Builder::new().name("kunji-writer".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(work.run(queued)));
+        let thread = Some(thread.map_err(|_| PostgresError::Threads)?);
+        Ok(Self { queue: Some(queue), rounds, thread })
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Hears when the batch under way has ended.
+    pub(super) fn next_round(&self) -> watch::Receiver<u64> {
+        let mut rounds = self.rounds.clone();
+        rounds.mark_unchanged();
+        rounds
+    }
+
+    /// Queues a commit, and shows it to the loads that follow.
+    pub(super) fn queue(
+        &self,
+        entry: Entry,
+        pending: &mut Pending,
+    ) -> Result<oneshot::Receiver<Answer>, StoreFault> {
+        let (answer, written) = oneshot::channel();
+        let (entry, ticket) = (Arc::new(entry), pending.next_ticket());
+        let queued = Queued { entry: Arc::clone(&entry), ticket, answer };
+        let full = || StoreFault::of("queueing a commit")("the queue is full, or the writer gone");
+        let Some(queue) = &self.queue else { return Err(full()) };
+        queue.try_send(queued).map_err(|_| full())?;
+        pending.show(&entry, ticket);
+        Ok(written)
+    }
+}
+
+/// One fault, told to all that it met.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+struct Shared(#[source] Arc<StoreFault>);
+
+struct Work {
+    pool: Pool,
+    pending: Arc<Mutex<Pending>>,
+    on_batch: Option<BatchReport>,
+    round: watch::Sender<u64>,
+    /// Taken from the queue, but not fit to stand beside others of their batch.
+    waiting: VecDeque<Queued>,
+}
+
+impl Work {
+    /// Runs until nobody can queue any more.
+    async fn run(mut self, mut queued: mpsc::Receiver<Queued>) {
+        let mut in_company = false;
+        loop {
+            if self.waiting.is_empty() {
+                match queued.recv().await {
+                    Some(first) => self.waiting.push_back(first),
+                    None => return,
+                }
+                if in_company {
+                    tokio::time::sleep(COMPANY_WAIT).await;
+                }
+            }
+            while self.waiting.len() < BATCH_LEN_MAX {
+                let Ok(next) = queued.try_recv() else { break };
+                self.waiting.push_back(next);
+            }
+            let len = self.write().await;
+            in_company = len > 1;
+            if let Some(report) = &self.on_batch {
+                report(len);
+            }
+            self.round.send_modify(|round| *round = round.wrapping_add(1));
+        }
+    }
+
+    /// Writes what can stand together; says how many commits that were.
+    async fn write(&mut self) -> usize {
+        let (mut groups, mut batch, mut later) = (Groups::default(), Vec::new(), VecDeque::new());
+        for queued in self.waiting.drain(..) {
+            match groups.take(batch.len(), &queued.entry) {
+                true => batch.push(queued),
+                false => later.push_back(queued),
+            }
+        }
+        self.waiting = later;
+        let entries: Vec<_> = batch.iter().map(|queued| Arc::clone(&queued.entry)).collect();
+        let written = send(&self.pool, &groups, &entries).await;
+        let len = batch.len();
+        let mut places: Vec<_> = batch.into_iter().map(Some).collect();
+        match written {
+            Ok(written) => {
+                for (place, done) in written {
+                    let Some(queued) = places.get_mut(place).and_then(Option::take) else {
+                        continue;
+                    };
+                    let committed = if done { Committed::Done } else { Committed::Conflict };
+                    self.answer(queued, Ok(committed));
+                }
+            }
+            Err(fault) => {
+                let fault = Shared(Arc::new(fault));
+                for queued in places.into_iter().flatten() {
+                    let told = StoreFault::of("writing a batch")(fault.clone());
+                    self.answer(queued, Err(told));
+                }
+            }
+        }
+        len
+    }
+
+    fn answer(&self, queued: Queued, answer: Answer) {
+        let Queued { entry, ticket, answer: caller } = queued;
+        {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            match answer {
+                Ok(Committed::Done) => {
+                    pending.forget(&entry, ticket);
+                    pending.note_durable(&entry.subject, entry.record.head.seq);
+                }
+                // Whatever rests on it here cannot fit either.
+                Ok(Committed::Conflict) | Err(_) => pending.withdraw(&entry),
+            }
+        }
+        // A caller that has gone does not wait for the answer; the commit stands.
+        let _ = caller.send(answer);
+    }
+}
+
+/// Sends the batch until the database has answered, or the deadline has passed.
+async fn send(
+    pool: &Pool,
+    groups: &Groups,
+    entries: &[Arc<Entry>],
+) -> Result<Vec<(usize, bool)>, StoreFault> {
+    let batch = Batch::of(groups, entries)?;
+    let tag = fresh_tag();
+    let end = Instant::now() + WRITE_DEADLINE;
+    let mut again = false;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let error = match tokio::time::timeout(left, call(pool, &batch, tag, again)).await {
+            Ok(Ok(answer)) => return groups.written(&answer).map_err(StoreFault::of("writing")),
+            Ok(Err(error)) => error,
+            Err(late) => return Err(StoreFault::of("writing a batch")(late)),
+        };
+        if !may_pass(&error) {
+            return Err(StoreFault::of("writing a batch")(error));
+        }
+        again = true;
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// A number that no other batch has; not a secret.
+fn fresh_tag() -> i64 {
+    RandomState::new().build_hasher().finish().cast_signed()
+}
+
+async fn call(
+    pool: &Pool,
+    batch: &Batch<'_>,
+    tag: i64,
+    again: bool,
+) -> Result<tokio_postgres::Row, PostgresError> {
+    let client = pool.get().await?;
+    let call = client.prepare_cached(CALL).await?;
+    let b = batch;
+    let answer = client
+        .query_one(
+            &call,
+            &[
+                &tag,
+                &again,
+                &b.subjects,
+                &b.befores,
+                &b.versions,
+                &b.heads,
+                &b.records,
+                &b.event_of,
+                &b.event_seqs,
+                &b.event_rows,
+                &b.name_of,
+                &b.names,
+                &b.name_rows,
+                &b.item_of,
+                &b.item_keys,
+                &b.item_rows,
+                &b.fallen_of,
+                &b.fallen_keys,
+            ],
+        )
+        .await;
+    Ok(answer?)
+}
