@@ -192,12 +192,18 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     /// # Errors
     /// `Fault` when it could not be made durable.
     pub async fn note(&self, caller: Caller, action: Action, detail: String) -> Result<(), Fault> {
-        let load = Load { subject: &Subject::Service, receipt: None, marks: &[] };
-        let record = self.store.load(&load).await?.record;
-        let at = self.clock.stamp().now;
-        let detail = Some(detail);
-        let entry = Entry { at, caller, txn: None, action, verdict: "done", detail };
-        self.settle(journal::commit(Subject::Service, record, None, entry)?).await
+        for _ in 0..COMMIT_TRIES_MAX {
+            let load = Load { subject: &Subject::Service, receipt: None, marks: &[] };
+            let record = self.store.load(&load).await?.record;
+            let (at, caller) = (self.clock.stamp().now, caller.clone());
+            let detail = Some(detail.clone());
+            let entry = Entry { at, caller, txn: None, action, verdict: "done", detail };
+            let commit = journal::commit(Subject::Service, record, None, entry)?;
+            if self.store.commit(commit).await? == Committed::Done {
+                return Ok(());
+            }
+        }
+        Err(Fault::Busy)
     }
 
     async fn settle(&self, commit: Commit) -> Result<(), Fault> {

@@ -9,7 +9,10 @@ use kunji_core::engine::{Engine, Fault};
 use kunji_core::ids::Caller;
 use kunji_core::rules::Rules;
 use kunji_core::store::{StoreFault, Survey as _};
-use kunji_store::{Archive, Embedded, EmbeddedSettings, OpenError};
+use kunji_store::{
+    Archive, BatchReport, Embedded, EmbeddedSettings, OpenError, Postgres, PostgresError,
+    PostgresPlace,
+};
 use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
 
 use crate::app::Issuer;
@@ -36,6 +39,9 @@ pub enum BootError {
     /// The store cannot be had.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The database cannot be had.
+    #[error(transparent)]
+    Database(#[from] PostgresError),
     /// The system gives no threads.
     #[error("the workers cannot be started")]
     Workers(#[from] std::io::Error),
@@ -67,8 +73,10 @@ pub enum BootError {
 pub fn open_vault(config: &Config) -> Result<Arc<Vault>, BootError> {
     let Files { key_file, store, .. } = &config.files;
     // A store elsewhere is asked for its first key once it is open.
-    let Place::Embedded(dir) = store;
-    if dir.exists() && !key_file.exists() {
+    if let Place::Embedded(dir) = store
+        && dir.exists()
+        && !key_file.exists()
+    {
         return Err(BootError::KeysMissing { keys: key_file.clone(), store: dir.clone() });
     }
     make_parent(&config.files.key_file)?;
@@ -105,21 +113,28 @@ pub fn make_private(path: &Path) -> Result<(), BootError> {
 ///
 /// # Errors
 /// `BootError` when it is in use, damaged or newer.
-pub async fn open_archive(
+pub fn open_archive(
     place: &Place,
     config: &Config,
     metrics: &Arc<Metrics>,
 ) -> Result<Archive, BootError> {
-    let Place::Embedded(dir) = place;
+    let counted = Arc::clone(metrics);
+    let on_batch: BatchReport = Arc::new(move |len| {
+        counted.batch_committed(u32::try_from(len).unwrap_or(u32::MAX));
+    });
+    let dir = match place {
+        Place::Embedded(dir) => dir,
+        Place::Postgres(place) => {
+            let store = Postgres::open(PostgresPlace::clone(place), Some(on_batch))?;
+            return Ok(Archive::Postgres(Box::new(store)));
+        }
+    };
     make_parent(dir)?;
     make_private(dir)?;
-    let counted = Arc::clone(metrics);
     let settings = EmbeddedSettings {
         cache_bytes: config.files.cache_bytes,
         memtable_bytes: config.files.memtable_bytes,
-        on_batch: Some(Arc::new(move |len| {
-            counted.batch_committed(u32::try_from(len).unwrap_or(u32::MAX));
-        })),
+        on_batch: Some(on_batch),
         ..EmbeddedSettings::default()
     };
     Ok(Archive::Embedded(Box::new(Embedded::open(dir, settings)?)))
@@ -129,7 +144,7 @@ pub async fn open_archive(
 ///
 /// # Errors
 /// `BootError` when the store is in use, damaged or newer.
-pub async fn open_issuer(
+pub fn open_issuer(
     config: &Config,
     store: &Place,
     vault: Arc<Vault>,
@@ -137,7 +152,7 @@ pub async fn open_issuer(
     metrics: &Arc<Metrics>,
 ) -> Result<Issuer, BootError> {
     Ok(Engine {
-        store: open_archive(store, config, metrics).await?,
+        store: open_archive(store, config, metrics)?,
         vault,
         clock,
         workers: RsaWorkers::start(config.rsa_threads, Arc::clone(metrics))?,

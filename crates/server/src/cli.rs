@@ -11,6 +11,7 @@
 mod audit;
 mod fetch;
 mod keys;
+mod migrate;
 mod pin_block;
 mod run;
 mod sign;
@@ -70,6 +71,8 @@ enum Command {
     /// Sign what a merchant sends, standard input to standard output.
     #[command(subcommand)]
     Sign(sign::SignCommand),
+    /// Bring a PostgreSQL database to the schema of this build.
+    Migrate(migrate::MigrateArgs),
     /// Check the audit of a store that no process has open.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -189,6 +192,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::PinBlock(args) => pin_block::run(&args, output),
         Command::Sign(command) => sign::run(&command, output),
         Command::Audit(command) => audit::run(&command, output),
+        Command::Migrate(args) => migrate::run(&args, output),
         Command::Keys(command) => keys::run(&command, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

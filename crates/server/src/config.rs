@@ -9,12 +9,13 @@ mod upi;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kunji_core::ids::CustomerId;
 use kunji_core::rules::{Rules, TRIES_MAX};
 use kunji_core::time::{DAY_MS, MINUTE_MS};
+use kunji_store::PostgresPlace;
 use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
 
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
@@ -62,6 +63,8 @@ pub struct Config {
 pub enum Place {
     /// The embedded one, in this directory.
     Embedded(PathBuf),
+    /// PostgreSQL, shared with other processes.
+    Postgres(Box<PostgresPlace>),
 }
 
 /// Where state and keys lie.
@@ -171,14 +174,30 @@ fn ensure(holds: bool, key: &str, problem: &'static str) -> Result<(), ConfigErr
 }
 
 impl Place {
-    /// Reads `store.url`.
-    ///
-    /// # Errors
-    /// `ConfigError` when no engine has such an address.
-    pub fn parse(url: &str) -> Result<Self, ConfigError> {
+    fn check(store: &file::Store) -> Result<Self, ConfigError> {
+        let url = &*store.url;
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let connections = store.connections;
+            ensure((1..=1000).contains(&connections), "store.connections", "must be 1 to 1000")?;
+            let place = PostgresPlace::parse(url, &store.schema, connections);
+            let problem = "or store.schema: is not well formed";
+            return Ok(Self::Postgres(Box::new(place.map_err(|_| wrong("store.url", problem))?)));
+        }
         let path = url.strip_prefix("fjall:").filter(|path| !path.is_empty());
-        let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH"))?;
+        let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH or postgres://"))?;
         Ok(Self::Embedded(PathBuf::from(path)))
+    }
+
+    /// A store of a sandbox, beside others of it: a directory in `dir`, or a schema.
+    #[must_use]
+    pub fn numbered(&self, dir: &Path, number: u64) -> Self {
+        match self {
+            Self::Embedded(_) => Self::Embedded(dir.join(format!("store-{number}"))),
+            Self::Postgres(place) => {
+                let schema = format!("{}_{number}", place.schema);
+                Self::Postgres(Box::new(place.with_schema(schema)))
+            }
+        }
     }
 }
 
@@ -198,7 +217,7 @@ impl Config {
         let metrics = file.metrics.listen.as_deref().map(str::parse).transpose();
         let metrics = metrics.map_err(|_| wrong("metrics.listen", "is no address"))?;
         ensure(metrics.as_ref().is_none_or(allowed), "metrics.listen", remote)?;
-        let place = Place::parse(&file.store.url)?;
+        let place = Place::check(&file.store)?;
         ensure(
             (1..=65_536).contains(&file.store.cache_mib),
             "store.cache_mib",
@@ -424,7 +443,7 @@ mod tests {
         refused("[pins]\ntries_maxx = 3", "tries_maxx");
         refused("[pinz]\na = 1", "pinz");
         refused("[server]\nlisten = \"0.0.0.0:1\"", "server.allow_remote");
-        refused("[store]\nurl = \"hunter2\"", "store.url: must be fjall:PATH");
+        refused("[store]\nurl = \"hunter2\"", "store.url: must be fjall:PATH or postgres://");
         refused("[prepaid]\nprefix = \"hunter2\"", "prepaid.prefix");
         refused("[[api.keys]]\nname = \"x\"\nkey = \"env:HUNTER2_IS_NOT_SET\"", "api.keys.key");
         refused("[[api.keys]]\nname = \"x\"\nkey = 7", "a secret must be text");

@@ -26,9 +26,17 @@ enum Scope {
 
 /// Runs until `stopped` says so.
 pub async fn run(app: App, mut stopped: watch::Receiver<bool>) {
-    let mut scope = Scope::All;
+    let mut scope = match app.issuer().store.is_shared() {
+        // Another process may be at those that are not due.
+        true => Scope::Due,
+        false => Scope::All,
+    };
     loop {
-        sweep(&app, scope).await;
+        match app.issuer().store.leads().await {
+            Ok(true) => sweep(&app, scope).await,
+            Ok(false) => {}
+            Err(fault) => app.report(&fault.into(), "errands"),
+        }
         scope = Scope::Due;
         tokio::select! {
             _ = stopped.changed() => return,

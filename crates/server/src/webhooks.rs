@@ -140,6 +140,9 @@ impl Round {
     async fn look(&mut self) -> Result<usize, Fault> {
         // A sandbox reset puts another issuer in place: what was read here is settled there.
         let issuer = self.app.issuer();
+        if !issuer.store.leads().await? {
+            return Ok(0);
+        }
         let lane = Lane::Channel(self.channel.clone());
         let (mut left, mut numbers) = (HashSet::new(), HashSet::new());
         let (mut after, mut pages) = (None, 0);

@@ -39,6 +39,23 @@ impl Archive {
         each!(self, store => store.is_empty())
     }
 
+    /// Whether this process is the one that runs errands and webhooks.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store is out of reach.
+    pub async fn leads(&self) -> Result<bool, StoreFault> {
+        match self {
+            Self::Embedded(_) => Ok(true),
+            Self::Postgres(store) => store.leads().await,
+        }
+    }
+
+    /// Whether other processes may be at work on the same store.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// Whether commits are still accepted.
     #[must_use]
     pub fn is_sound(&self) -> bool {

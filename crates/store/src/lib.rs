@@ -11,4 +11,4 @@ mod rows;
 pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;
-pub use postgres::{Migrated, Postgres, PostgresError, PostgresPlace, migrate};
+pub use postgres::{Migrated, Postgres, PostgresError, PostgresPlace, drop_schema, migrate};

@@ -16,6 +16,7 @@
 
 mod batch;
 mod connect;
+mod lead;
 mod migrate;
 mod walk;
 mod writer;
@@ -40,7 +41,8 @@ use tokio_postgres::types::{ToSql, Type};
 
 pub use self::connect::PostgresPlace;
 use self::connect::{may_pass, pool};
-pub use self::migrate::{Migrated, PostgresError, migrate};
+use self::lead::Lead;
+pub use self::migrate::{Migrated, PostgresError, drop_schema, migrate};
 use self::writer::Writer;
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
@@ -68,6 +70,7 @@ pub struct Postgres {
     pool: Pool,
     pending: Arc<Mutex<Pending>>,
     writer: Writer,
+    lead: Lead,
 }
 
 impl Postgres {
@@ -82,7 +85,16 @@ impl Postgres {
         walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
         let pending = Arc::new(Mutex::new(Pending::default()));
         let writer = Writer::start(pool(&place, 1)?, Arc::clone(&pending), on_batch)?;
-        Ok(Self { pool: pool(&place, place.connections)?, place, pending, writer })
+        let lead = Lead::new(pool(&place, 1)?);
+        Ok(Self { pool: pool(&place, place.connections)?, place, pending, writer, lead })
+    }
+
+    /// Whether this process is the one, of those over this schema, that runs errands and webhooks.
+    ///
+    /// # Errors
+    /// `StoreFault` when the database is out of reach.
+    pub async fn leads(&self) -> Result<bool, StoreFault> {
+        self.lead.is_held().await.map_err(StoreFault::of("taking the lead"))
     }
 
     /// Whether commits are still accepted.

@@ -218,7 +218,7 @@ async fn change(store: &Embedded, credential: &Credential) -> anyhow::Result<()>
         Some(_) => before.state,
     };
     let commit = Commit {
-        expected: before.head.seq,
+        expected: before.head,
         record: Record { head: before.head.after(&encoded), state },
         subject,
         encoded,

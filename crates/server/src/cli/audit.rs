@@ -41,10 +41,13 @@ pub(super) fn run(command: &AuditCommand, output: Output) -> anyhow::Result<Exit
     let path = match &args.data {
         Some(dir) => {
             let store = ground::current(dir);
-            store.with_context(|| format!("there is no sandbox at {}", dir.display()))?
+            let number =
+                store.with_context(|| format!("there is no sandbox at {}", dir.display()))?;
+            dir.join(format!("store-{number}"))
         }
         None => match args.config.load()?.files.store {
             Place::Embedded(path) => path,
+            Place::Postgres(_) => anyhow::bail!("not yet"),
         },
     };
     let findings = check(&path)?;

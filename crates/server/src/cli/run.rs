@@ -78,7 +78,9 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     };
     config.files.key_file = dir.join("keys.sealed");
     config.files.unseal_file = dir.join("unseal.key");
-    config.files.store = Place::Embedded(dir.join("current"));
+    if let Place::Embedded(store) = &mut config.files.store {
+        *store = dir.join("current");
+    }
     telemetry::start_logs(config.log.1, config.log.0);
     runtime()?.block_on(async {
         let metrics = metrics(&config);
@@ -115,7 +117,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let vault = boot::open_vault(&config)?;
         let clock = ServiceClock::default();
         let place = &config.files.store;
-        let issuer = boot::open_issuer(&config, place, vault, clock, &metrics).await?;
+        let issuer = boot::open_issuer(&config, place, vault, clock, &metrics)?;
         boot::note_start(&issuer).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
         let router = routes::all(&app, Arc::clone(&metrics));

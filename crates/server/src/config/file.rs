@@ -51,6 +51,8 @@ pub(super) struct Log {
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) url: String,
+    pub(super) schema: String,
+    pub(super) connections: usize,
     pub(super) cache_mib: u32,
     pub(super) memtable_mib: u32,
 }

@@ -15,6 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kunji_store::{drop_schema, migrate};
 use kunji_vault::Vault;
 use tokio::sync::Mutex;
 
@@ -67,9 +68,9 @@ impl Ground {
         clock: ServiceClock,
     ) -> Result<Issuer, GroundError> {
         match current(&self.dir) {
-            Ok(store) => {
-                let place = Place::Embedded(store);
-                Ok(boot::open_issuer(config, &place, vault, clock, &self.metrics).await?)
+            Ok(number) => {
+                let place = config.files.store.numbered(&self.dir, number);
+                Ok(boot::open_issuer(config, &place, vault, clock, &self.metrics)?)
             }
             Err(none) if none.kind() == std::io::ErrorKind::NotFound => {
                 self.sow(config, vault, clock).await
@@ -89,8 +90,11 @@ impl Ground {
         let issuer = self.sow(app.config(), vault, app.clock().clone()).await?;
         boot::note_start(&issuer).await?;
         app.replace_issuer(issuer);
-        // Open files of a removed directory stay readable for those who still hold them.
-        std::fs::remove_dir_all(old)?;
+        match app.config().files.store.numbered(&self.dir, old) {
+            // Open files of a removed directory stay readable for those who still hold them.
+            Place::Embedded(dir) => std::fs::remove_dir_all(dir)?,
+            Place::Postgres(place) => drop_schema(&place).map_err(BootError::from)?,
+        }
         Ok(())
     }
 
@@ -117,33 +121,39 @@ impl Ground {
         vault: Arc<Vault>,
         clock: ServiceClock,
     ) -> Result<Issuer, GroundError> {
-        let name = self.free_name();
-        let place = Place::Embedded(self.dir.join(&name));
-        let issuer = boot::open_issuer(config, &place, vault, clock, &self.metrics).await?;
+        let (number, place) = self.free_place(&config.files.store)?;
+        let issuer = boot::open_issuer(config, &place, vault, clock, &self.metrics)?;
         self.seed.sow(&issuer).await?;
-        put_whole(&self.dir.join("current"), name.as_bytes())?;
+        put_whole(&self.dir.join("current"), format!("store-{number}").as_bytes())?;
         Ok(issuer)
     }
 
-    /// A name no store has; left-overs of a reset that did not end keep theirs.
-    fn free_name(&self) -> String {
-        let names = (1_u64..).map(|number| format!("store-{number}"));
-        let mut free = names.skip_while(|name| self.dir.join(name).exists());
-        free.next().unwrap_or_default()
+    /// A place where no store is; left-overs of a reset that did not end keep theirs.
+    fn free_place(&self, store: &Place) -> Result<(u64, Place), GroundError> {
+        let mut number = 1;
+        loop {
+            let place = store.numbered(&self.dir, number);
+            let free = match &place {
+                Place::Embedded(dir) => !dir.exists(),
+                Place::Postgres(place) => migrate(place).map_err(BootError::from)?.from == 0,
+            };
+            if free {
+                return Ok((number, place));
+            }
+            number += 1;
+        }
     }
 }
 
-/// The store in use: a name of ours, never a way out of the directory.
+/// The number of the store in use.
 ///
 /// # Errors
 /// `io::Error` when there is none, or another name.
-pub fn current(dir: &Path) -> std::io::Result<PathBuf> {
+pub fn current(dir: &Path) -> std::io::Result<u64> {
     let name = std::fs::read_to_string(dir.join("current"))?;
-    let number = name.trim().strip_prefix("store-").unwrap_or_default();
-    match !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(dir.join(name.trim())),
-        false => Err(std::io::Error::other("`current` names no store")),
-    }
+    let number = name.trim().strip_prefix("store-").filter(|number| !number.starts_with('+'));
+    let number = number.and_then(|number| number.parse().ok());
+    number.ok_or_else(|| std::io::Error::other("`current` names no store"))
 }
 
 /// Writes a file whole, then gives it its name.

@@ -96,6 +96,18 @@ async fn run(place: &PostgresPlace) -> Result<Migrated, PostgresError> {
     Ok(Migrated { from, to })
 }
 
+/// Drops a schema with all that is kept in it.
+///
+/// # Errors
+/// `PostgresError` when the database is out of reach.
+pub fn drop_schema(place: &PostgresPlace) -> Result<(), PostgresError> {
+    apart(async || {
+        let pool = pool(place, 1)?;
+        let sql = format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", place.schema);
+        Ok(pool.get().await?.batch_execute(&sql).await?)
+    })
+}
+
 /// Looks whether the schema is the one of this build.
 pub(super) async fn check(pool: &Pool) -> Result<(), PostgresError> {
     let client = pool.get().await?;
