@@ -20,6 +20,7 @@ mod interleaved;
 mod model;
 mod model_words;
 mod numbers;
+mod postgres;
 mod psp;
 mod races;
 mod random;
