@@ -25,7 +25,7 @@ use crate::ids::{Caller, CredentialId, CredentialKind, IdError};
 use crate::receipt::{Receipt, ReceiptKey, Reply};
 use crate::refusal::Refusal;
 use crate::rules::Rules;
-use crate::store::{Commit, Committed, Load, Loaded, Record, Store, StoreFault};
+use crate::store::{Commit, Committed, Load, Loaded, Reach, Record, Store, StoreFault};
 use crate::time::{Clock, Stamp};
 
 /// How often a decision that was overtaken is made again before the caller must come back.
@@ -120,6 +120,8 @@ struct Asked {
     /// Somebody used a block up before us: it is not ours to spend, and a commit that spent it
     /// could never fit.
     spent: bool,
+    /// Ids that were drawn for a new card and belong to another one.
+    taken: u32,
 }
 
 /// What one round of the loop came to, before it is committed.
@@ -193,7 +195,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     /// `Fault` when it could not be made durable.
     pub async fn note(&self, caller: Caller, action: Action, detail: String) -> Result<(), Fault> {
         for _ in 0..COMMIT_TRIES_MAX {
-            let load = Load { subject: &Subject::Service, receipt: None, marks: &[] };
+            let load = Load::of(&Subject::Service);
             let record = self.store.load(&load).await?.record;
             let (at, caller) = (self.clock.stamp().now, caller.clone());
             let detail = Some(detail.clone());
@@ -229,22 +231,23 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             request: Arc::new(request),
             opened: None,
             spent: false,
+            taken: 0,
         }
     }
 
-    /// Loads and decides once. `None`: the fresh id is taken, another one must be tried.
+    /// Loads and decides once. `None`: the id is another card's, the next one must be tried.
     async fn round(&self, asked: &mut Asked, stamp: &Stamp) -> Result<Option<Round>, Fault> {
-        let id = asked.request.target.id(stamp)?;
+        let id = match &asked.request.target {
+            Target::Known(id) => id.clone(),
+            Target::NewCard => self.draw(asked)?,
+        };
         let subject = Subject::Credential(id.clone());
         let loaded = self.load(asked, &subject).await?;
         asked.spent = loaded.spent;
         let program = asked.request.program.clone();
         let visible = |found: &&Credential| found.visible_to(program.as_deref());
         if let Some(receipt) = loaded.receipt {
-            let ruling = match receipt.fingerprint.same_as(&asked.fingerprint) {
-                true => Ruling::Repeated(receipt.reply),
-                false => Ruling::Duplicate,
-            };
+            let ruling = asked.again(receipt);
             return match loaded.record.credential().filter(visible) {
                 Some(_) => Ok(Some(Round { subject, record: loaded.record, ruling })),
                 None => Ok(Some(self.stranger(asked, ruling).await?)),
@@ -259,9 +262,12 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         }
         if let Command::CreateCard(new) = &asked.request.command {
             let decision = Box::new(Decision::created(Credential::create(id, new)));
-            let vacant = loaded.record.head.seq == 0;
+            if loaded.record.head.seq > 0 {
+                asked.taken = asked.taken.saturating_add(1);
+                return Ok(None);
+            }
             let ruling = Ruling::Fresh(decision);
-            return Ok(vacant.then_some(Round { subject, record: loaded.record, ruling }));
+            return Ok(Some(Round { subject, record: loaded.record, ruling }));
         }
         let Some(credential) = loaded.record.credential().filter(visible) else {
             let refused = Box::new(Decision::refused(Refusal::UnknownCredential));
@@ -275,15 +281,32 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     }
 
     async fn load(&self, asked: &Asked, subject: &Subject) -> Result<Loaded, Fault> {
-        let load = Load { subject, receipt: Some(&asked.key), marks: &asked.marks };
+        let reach = Reach::Subject;
+        let load = Load { subject, receipt: Some(&asked.key), reach, marks: &asked.marks };
         Ok(self.store.load(&load).await?)
     }
 
-    /// The same ruling, on the chain of requests that name nothing the caller may see.
-    async fn stranger(&self, asked: &Asked, ruling: Ruling) -> Result<Round, Fault> {
+    /// The same ruling, on the chain of requests that name nothing the caller may see; unless the
+    /// request was answered there before.
+    async fn stranger(&self, asked: &mut Asked, ruling: Ruling) -> Result<Round, Fault> {
         let subject = Subject::Stranger(asked.request.caller.clone());
-        let record = self.load(asked, &subject).await?.record;
+        let Loaded { record, receipt, spent } = self.load(asked, &subject).await?;
+        asked.spent |= spent;
+        let ruling = receipt.map_or(ruling, |receipt| asked.again(receipt));
         Ok(Round { subject, record, ruling })
+    }
+
+    /// The id of a new card: an eleven-digit URN. It is drawn from the request's own id, under a
+    /// key, so that a repeated request finds the card that it made, and nobody else foresees it.
+    fn draw(&self, asked: &Asked) -> Result<CredentialId, IdError> {
+        let mut print = self.vault.fingerprint();
+        print.text("new card id");
+        print.text(asked.key.caller.as_str());
+        print.text(asked.key.txn.as_str());
+        print.text(&asked.taken.to_string());
+        let Fingerprint([a, b, c, d, e, f, g, h, ..]) = print.finish();
+        let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % 10_000_000_000;
+        CredentialId::parse(CredentialKind::Card, &format!("7{drawn:010}"))
     }
 
     /// Plans, asks the vault if the rules must know, and decides.
@@ -311,6 +334,14 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
 }
 
 impl Asked {
+    /// What is said to a request id that was seen before.
+    fn again(&self, receipt: Receipt) -> Ruling {
+        match receipt.fingerprint.same_as(&self.fingerprint) {
+            true => Ruling::Repeated(receipt.reply),
+            false => Ruling::Duplicate,
+        }
+    }
+
     /// Says the ruling and gathers all that is committed with it.
     fn conclude(
         &self,
@@ -359,20 +390,6 @@ impl Asked {
                 };
                 let receipt = Some((self.key.clone(), receipt));
                 Ok((Commit { receipt, spent, messages, ..commit }, reply))
-            }
-        }
-    }
-}
-
-impl Target {
-    /// The credential's id; a fresh eleven-digit URN for a new card.
-    fn id(&self, stamp: &Stamp) -> Result<CredentialId, IdError> {
-        match self {
-            Self::Known(id) => Ok(id.clone()),
-            Self::NewCard => {
-                let [a, b, c, d, e, f, g, h, ..] = stamp.entropy;
-                let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % 10_000_000_000;
-                CredentialId::parse(CredentialKind::Card, &format!("7{drawn:010}"))
             }
         }
     }

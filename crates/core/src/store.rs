@@ -50,8 +50,27 @@ pub struct Load<'a> {
     pub subject: &'a Subject,
     /// Which receipt, when the request has an id.
     pub receipt: Option<&'a ReceiptKey>,
+    /// Where the receipt may be.
+    pub reach: Reach,
     /// Which blocks may have been used before.
     pub marks: &'a [BlockMark],
+}
+
+impl<'a> Load<'a> {
+    /// The record alone; a receipt that is asked for as well is looked for anywhere.
+    #[must_use]
+    pub fn of(subject: &'a Subject) -> Self {
+        Self { subject, receipt: None, reach: Reach::Anywhere, marks: &[] }
+    }
+}
+
+/// Where a store looks for a receipt. One that keeps everything in one place need not care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// With the subject: a store that is spread over machines asks one of them.
+    Subject,
+    /// With any subject: the request may have been answered by another one.
+    Anywhere,
 }
 
 /// What a store knows about it.

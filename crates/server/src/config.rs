@@ -15,7 +15,7 @@ use std::sync::Arc;
 use kunji_core::ids::CustomerId;
 use kunji_core::rules::{Rules, TRIES_MAX};
 use kunji_core::time::{DAY_MS, MINUTE_MS};
-use kunji_store::PostgresPlace;
+use kunji_store::{PostgresPlace, Spread};
 use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
 
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
@@ -181,7 +181,12 @@ impl Place {
             ensure((1..=1000).contains(&connections), "store.connections", "must be 1 to 1000")?;
             let place = PostgresPlace::parse(url, &store.schema, connections);
             let problem = "or store.schema: is not well formed";
-            return Ok(Self::Postgres(Box::new(place.map_err(|_| wrong("store.url", problem))?)));
+            let place = place.map_err(|_| wrong("store.url", problem))?;
+            let spread = match store.spread {
+                file::SpreadFile::Together => Spread::Together,
+                file::SpreadFile::BySubject => Spread::BySubject,
+            };
+            return Ok(Self::Postgres(Box::new(PostgresPlace { spread, ..place })));
         }
         let path = url.strip_prefix("fjall:").filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH or postgres://"))?;

@@ -11,4 +11,6 @@ mod rows;
 pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;
-pub use postgres::{Migrated, Postgres, PostgresError, PostgresPlace, drop_schema, migrate};
+pub use postgres::{
+    LOAD_SPREAD, Migrated, Postgres, PostgresError, PostgresPlace, Spread, drop_schema, migrate,
+};

@@ -24,7 +24,7 @@ mod writer;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Client, Pool};
 use kunji_core::audit::Subject;
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
@@ -32,14 +32,14 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
-    StoreFault,
+    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Reach, Record,
+    Store, StoreFault,
 };
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-pub use self::connect::PostgresPlace;
+pub use self::connect::{PostgresPlace, Spread};
 use self::connect::{may_pass, pool};
 use self::lead::Lead;
 pub use self::migrate::{Migrated, PostgresError, drop_schema, migrate};
@@ -57,10 +57,14 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 const LOAD: &str = "SELECT (SELECT row FROM record WHERE subject = $1), \
-     (SELECT row FROM used WHERE name = $2), EXISTS (SELECT FROM used WHERE name = ANY ($3))";
+     (SELECT row FROM used WHERE name = $2 LIMIT 1), EXISTS (SELECT FROM used WHERE name = ANY ($3))";
+/// The same, asking for nothing that is not the subject's own.
+pub const LOAD_SPREAD: &str = "SELECT (SELECT row FROM record WHERE subject = $1), \
+     (SELECT row FROM used WHERE subject = $1 AND name = $2), \
+     EXISTS (SELECT FROM used WHERE subject = $1 AND name = ANY ($3))";
 const LOAD_TYPES: &[Type] = &[Type::TEXT, Type::BYTEA, Type::BYTEA_ARRAY];
 const RECORD: &str = "SELECT row FROM record WHERE subject = $1";
-const RECEIPT: &str = "SELECT row FROM used WHERE name = $1";
+const RECEIPT: &str = "SELECT row FROM used WHERE name = $1 LIMIT 1";
 const ITEMS: &str = "SELECT row FROM item WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3";
 const FIRST: &str = "SELECT row FROM event WHERE subject = $1 ORDER BY seq LIMIT 1";
 
@@ -84,7 +88,7 @@ impl Postgres {
     ) -> Result<Self, PostgresError> {
         walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
         let pending = Arc::new(Mutex::new(Pending::default()));
-        let writer = Writer::start(pool(&place, 1)?, Arc::clone(&pending), on_batch)?;
+        let writer = Writer::start(&place, Arc::clone(&pending), on_batch)?;
         let lead = Lead::new(pool(&place, 1)?);
         Ok(Self { pool: pool(&place, place.connections)?, place, pending, writer, lead })
     }
@@ -142,8 +146,18 @@ impl Postgres {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, PostgresError> {
         let client = self.pool.get().await?;
-        let statement = client.prepare_typed_cached(statement, types).await?;
-        Ok(client.query(&statement, values).await?)
+        let asked = async {
+            let statement = client.prepare_typed_cached(statement, types).await?;
+            client.query(&statement, values).await
+        };
+        match tokio::time::timeout(READ_DEADLINE, asked).await {
+            Ok(answer) => Ok(answer?),
+            Err(late) => {
+                // Whoever came next on this connection would wait behind the same question.
+                drop(Client::take(client));
+                Err(late.into())
+            }
+        }
     }
 
     /// Decodes the rows of keys that begin alike, in their order.
@@ -174,7 +188,11 @@ impl Store for Postgres {
         let name = load.receipt.map(rows::receipt_key);
         let marks: Vec<_> = load.marks.iter().copied().map(rows::spent_key).collect();
         let subject = load.subject.to_string();
-        let found = self.rows(LOAD, LOAD_TYPES, &[&subject, &name, &marks]).await?;
+        let statement = match (self.place.spread, load.reach) {
+            (Spread::BySubject, Reach::Subject) => LOAD_SPREAD,
+            (Spread::BySubject, Reach::Anywhere) | (Spread::Together, _) => LOAD,
+        };
+        let found = self.rows(statement, LOAD_TYPES, &[&subject, &name, &marks]).await?;
         let row = found.first().ok_or_else(|| StoreFault::of("loading")(rows::Damaged))?;
         let stored = optional(row, 0)?;
         let record = match (pending, stored) {

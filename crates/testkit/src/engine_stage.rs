@@ -78,8 +78,12 @@ impl<H: Home> EngineStage<H> {
     pub fn new(mut home: H, transport: Transport) -> Self {
         let vault = Arc::new(Vault::new(KeyRing::ephemeral().expect("keys can be made")));
         let clock = FakeClock::start();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        // A thread of its own serves the store's connections also between the steps.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let engine = engine(home.open(), &vault, &clock);
         let maker = match transport {
             Transport::Clear => None,
@@ -144,7 +148,7 @@ impl<H: Home> EngineStage<H> {
 
     fn record(&self, who: &str) -> Record {
         let subject = Subject::Credential(self.id(who));
-        let load = Load { subject: &subject, receipt: None, marks: &[] };
+        let load = Load::of(&subject);
         self.runtime.block_on(self.engine().store.load(&load)).expect("a load").record
     }
 

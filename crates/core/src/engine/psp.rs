@@ -61,8 +61,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         let by = By::caller(caller.clone());
         let subject = Subject::Customer(profile.clone());
         for _ in 0..COMMIT_TRIES_MAX {
-            let load = Load { subject: &subject, receipt: None, marks: &[] };
-            let record = self.store.load(&load).await?.record;
+            let record = self.store.load(&Load::of(&subject)).await?.record;
             let customer = Customer::of(&record.state);
             let claim = customer.and_then(|customer| customer.claim(holding));
             let open = claim.and_then(|claim| claim.open.as_ref());
@@ -76,7 +75,11 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 None => &Want::Keep,
             };
             let fact = match holding {
-                Holding::Number(number) => self.number_fact(&by, profile, number, want).await?,
+                Holding::Number(number) => {
+                    let theirs =
+                        |vpa: &Vpa| others || customer.is_none_or(|one| one.vpa(vpa).is_some());
+                    self.number_fact(&by, (profile, number), want, theirs).await?
+                }
                 Holding::Vpa(folded) => {
                     let linked = customer.is_some_and(|customer| customer.vpa(folded).is_some());
                     self.address_fact(&by, profile, folded, (claim, linked)).await?
@@ -95,20 +98,23 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         Err(Fault::Busy)
     }
 
+    /// A number that leads to what is not the customer's is given back as well: a slow request may
+    /// have let it lead there after the VPA was dropped.
+    ///
     /// `None`: the number changed while it was to be given back.
     async fn number_fact(
         &self,
         by: &By,
-        profile: &ProfileId,
-        number: &UpiNumber,
+        (profile, number): (&ProfileId, &UpiNumber),
         want: &Want,
+        theirs: impl Fn(&Vpa) -> bool,
     ) -> Result<Option<Fact>, Fault> {
         let subject = Subject::Number(number.clone());
         let kept = self.look::<Number>(&subject).await?;
         let Some(kept) = kept.filter(|kept| kept.is_held_by(profile)) else {
             return Ok(Some(Fact::NotHeld));
         };
-        if *want != Want::Leave {
+        if *want != Want::Leave && theirs(&kept.vpa) {
             return Ok(Some(Fact::Held(Some(kept.vpa))));
         }
         let registrant = Registrant {

@@ -89,7 +89,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     ) -> Result<Turned<A>, Fault> {
         let key = by.key();
         for _ in 0..COMMIT_TRIES_MAX {
-            let load = Load { subject, receipt: key.as_ref(), marks: &[] };
+            let load = Load { receipt: key.as_ref(), ..Load::of(subject) };
             let loaded = self.store.load(&load).await?;
             let turned = match (loaded.receipt, &by.ticket) {
                 (Some(receipt), Some(ticket)) => {
@@ -167,8 +167,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
 
     async fn stranger_commit(&self, by: &By, entry: Entry) -> Result<Commit, Fault> {
         let subject = Subject::Stranger(by.caller.clone());
-        let load = Load { subject: &subject, receipt: None, marks: &[] };
-        let record = self.store.load(&load).await?.record;
+        let record = self.store.load(&Load::of(&subject)).await?.record;
         Ok(journal::commit(subject, record, None, entry)?)
     }
 }

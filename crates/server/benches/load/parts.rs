@@ -191,7 +191,7 @@ async fn change(store: &Embedded, credential: &Credential) -> anyhow::Result<()>
     let mark = kunji_vault::sha256(&[txn.as_bytes()]);
     let (marks, []) = mark.as_chunks::<16>() else { anyhow::bail!("a hash of another length") };
     let marks: Vec<BlockMark> = marks.iter().copied().map(BlockMark).collect();
-    let load = Load { subject: &subject, receipt: Some(&key), marks: &marks };
+    let load = Load { receipt: Some(&key), marks: &marks, ..Load::of(&subject) };
     let before = store.load(&load).await?.record;
     let event = Event {
         subject: subject.clone(),

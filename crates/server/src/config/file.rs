@@ -53,8 +53,19 @@ pub(super) struct Store {
     pub(super) url: String,
     pub(super) schema: String,
     pub(super) connections: usize,
+    pub(super) spread: SpreadFile,
     pub(super) cache_mib: u32,
     pub(super) memtable_mib: u32,
+}
+
+/// How the tables of a database lie.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SpreadFile {
+    /// In one place.
+    Together,
+    /// Spread by subject.
+    BySubject,
 }
 
 #[derive(Debug, Deserialize)]

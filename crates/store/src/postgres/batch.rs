@@ -1,22 +1,28 @@
-//! Queued commits as the arguments of one call of `commit_batch`.
+//! Queued commits as the arguments of one call of `commit_batch` or `commit_subject`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use deadpool_postgres::Client;
 use kunji_core::audit::Head;
 use kunji_core::store::StoreFault;
-use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::PostgresError;
 use crate::entry::Entry;
 use crate::rows;
 
-/// The call; its arguments stand in [`Batch::arguments`] in this order.
-pub(super) const CALL: &str = "SELECT commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+/// Writes all groups; the fields of [`Batch`] in their order, behind the tag and `again`.
+const CALL: &str = "SELECT commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
      $12, $13, $14, $15, $16, $17, $18)";
+/// Writes one group.
+const CALL_SUBJECT: &str =
+    "SELECT commit_subject($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+/// What one group settled, wherever it lies.
+const SETTLE: &str = "DELETE FROM item WHERE key = ANY ($1)";
 
 /// Commits of one subject of which each rests on the one before: written together or not at all.
-struct Group {
+pub(super) struct Group {
     first: Head,
     last: Head,
     places: Vec<usize>,
@@ -52,40 +58,50 @@ impl Groups {
         true
     }
 
-    /// Which places are written, from what the call answered.
-    pub(super) fn written(&self, answer: &Row) -> Result<Vec<(usize, bool)>, PostgresError> {
-        let written: Vec<bool> = answer.try_get(0)?;
-        let groups = self.groups.values().zip(written);
-        Ok(groups.flat_map(|(group, done)| group.places.iter().map(move |p| (*p, done))).collect())
+    /// The groups, subjects in order.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Vec<u8>, &Group)> {
+        self.groups.iter()
+    }
+
+    /// What became of each place, from what became of each group.
+    pub(super) fn by_place<T: Clone>(&self, of_groups: Vec<T>) -> Vec<(usize, T)> {
+        let groups = self.groups.values().zip(of_groups);
+        let places = |(group, of): (&Group, T)| {
+            group.places.iter().map(move |place| (*place, of.clone())).collect::<Vec<_>>()
+        };
+        groups.flat_map(places).collect()
     }
 }
 
 /// The arguments, column by column.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
-    pub(super) subjects: Vec<&'a str>,
-    pub(super) befores: Vec<Vec<u8>>,
-    pub(super) versions: Vec<i64>,
-    pub(super) heads: Vec<Vec<u8>>,
-    pub(super) records: Vec<&'a [u8]>,
-    pub(super) event_of: Vec<i32>,
-    pub(super) event_seqs: Vec<i64>,
-    pub(super) event_rows: Vec<&'a [u8]>,
-    pub(super) name_of: Vec<i32>,
-    pub(super) names: Vec<&'a [u8]>,
-    pub(super) name_rows: Vec<&'a [u8]>,
-    pub(super) item_of: Vec<i32>,
-    pub(super) item_keys: Vec<&'a [u8]>,
-    pub(super) item_rows: Vec<&'a [u8]>,
-    pub(super) fallen_of: Vec<i32>,
-    pub(super) fallen_keys: Vec<&'a [u8]>,
+    subjects: Vec<&'a str>,
+    befores: Vec<Vec<u8>>,
+    versions: Vec<i64>,
+    heads: Vec<Vec<u8>>,
+    records: Vec<&'a [u8]>,
+    event_of: Vec<i32>,
+    event_seqs: Vec<i64>,
+    event_rows: Vec<&'a [u8]>,
+    name_of: Vec<i32>,
+    names: Vec<&'a [u8]>,
+    name_rows: Vec<&'a [u8]>,
+    item_of: Vec<i32>,
+    item_keys: Vec<&'a [u8]>,
+    item_rows: Vec<&'a [u8]>,
+    fallen_of: Vec<i32>,
+    fallen_keys: Vec<&'a [u8]>,
 }
 
 impl<'a> Batch<'a> {
-    /// Puts the groups into columns, subjects in order.
-    pub(super) fn of(groups: &'a Groups, entries: &'a [Arc<Entry>]) -> Result<Self, StoreFault> {
+    /// Puts groups into columns, in their order.
+    pub(super) fn of(
+        groups: impl Iterator<Item = (&'a Vec<u8>, &'a Group)>,
+        entries: &'a [Arc<Entry>],
+    ) -> Result<Self, StoreFault> {
         let mut batch = Self::default();
-        for (place, (subject, group)) in (1_i32..).zip(&groups.groups) {
+        for (place, (subject, group)) in (1_i32..).zip(groups) {
             batch.subjects.push(text(rows::subject_of(subject))?);
             batch.befores.push(group.first.hash.to_vec());
             batch.versions.push(signed(group.last.seq)?);
@@ -130,7 +146,84 @@ impl<'a> Batch<'a> {
     }
 }
 
-pub(super) fn text(bytes: &[u8]) -> Result<&str, StoreFault> {
+impl Batch<'_> {
+    /// Writes the groups in one transaction; says of each whether it is written.
+    pub(super) async fn write(
+        &self,
+        client: &Client,
+        tag: i64,
+        again: bool,
+    ) -> Result<Vec<bool>, PostgresError> {
+        let call = client.prepare_cached(CALL).await?;
+        let values: [&(dyn ToSql + Sync); 18] = [
+            &tag,
+            &again,
+            &self.subjects,
+            &self.befores,
+            &self.versions,
+            &self.heads,
+            &self.records,
+            &self.event_of,
+            &self.event_seqs,
+            &self.event_rows,
+            &self.name_of,
+            &self.names,
+            &self.name_rows,
+            &self.item_of,
+            &self.item_keys,
+            &self.item_rows,
+            &self.fallen_of,
+            &self.fallen_keys,
+        ];
+        Ok(client.query_one(&call, &values).await?.try_get(0)?)
+    }
+
+    /// Writes a batch of one group where its subject lies; says whether it is written.
+    pub(super) async fn write_subject(
+        &self,
+        client: &Client,
+        tag: i64,
+        again: bool,
+    ) -> Result<bool, PostgresError> {
+        let (Some(subject), Some(before), Some(version), Some(head), Some(record)) = (
+            self.subjects.first(),
+            self.befores.first(),
+            self.versions.first(),
+            self.heads.first(),
+            self.records.first(),
+        ) else {
+            return Ok(false);
+        };
+        let call = client.prepare_cached(CALL_SUBJECT).await?;
+        let values: [&(dyn ToSql + Sync); 13] = [
+            subject,
+            &tag,
+            &again,
+            before,
+            version,
+            head,
+            record,
+            &self.event_seqs,
+            &self.event_rows,
+            &self.names,
+            &self.name_rows,
+            &self.item_keys,
+            &self.item_rows,
+        ];
+        Ok(client.query_one(&call, &values).await?.try_get(0)?)
+    }
+
+    /// Takes away what the batch settled, once it is written.
+    pub(super) async fn settle(&self, client: &Client) -> Result<(), PostgresError> {
+        if !self.fallen_keys.is_empty() {
+            let settle = client.prepare_cached(SETTLE).await?;
+            client.execute(&settle, &[&self.fallen_keys]).await?;
+        }
+        Ok(())
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, StoreFault> {
     std::str::from_utf8(bytes).map_err(StoreFault::of("naming a subject"))
 }
 

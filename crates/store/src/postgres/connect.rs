@@ -14,7 +14,17 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::PostgresError;
 
 /// How long a connection may take to come, or to become free.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How the tables lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spread {
+    /// In one place: one call writes commits of many subjects.
+    #[default]
+    Together,
+    /// By subject, over partitions or machines: each call is about one subject.
+    BySubject,
+}
 
 /// Which database, which schema in it, and with how many connections for reading.
 #[derive(Debug, Clone)]
@@ -22,8 +32,10 @@ pub struct PostgresPlace {
     config: Config,
     /// The schema: small letters, digits and underscores.
     pub schema: String,
-    /// Connections for reading; one more writes.
+    /// Connections for reading; one more writes, or as many where tables are spread.
     pub connections: usize,
+    /// How the tables lie.
+    pub spread: Spread,
 }
 
 impl PostgresPlace {
@@ -46,9 +58,12 @@ impl PostgresPlace {
         }
         config
             .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_user_timeout(CONNECT_TIMEOUT)
+            .keepalives_idle(CONNECT_TIMEOUT)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .application_name("kunji");
-        Ok(Self { config, schema: schema.to_owned(), connections })
+        let spread = Spread::Together;
+        Ok(Self { config, schema: schema.to_owned(), connections, spread })
     }
 
     /// The same database, another schema.
@@ -110,7 +125,7 @@ fn encrypted() -> Result<MakeRustlsConnect, PostgresError> {
 pub(super) fn may_pass(error: &PostgresError) -> bool {
     let error = match error {
         PostgresError::Sql(error) => error,
-        PostgresError::Pool(_) => return true,
+        PostgresError::Pool(_) | PostgresError::Late(_) => return true,
         PostgresError::Address
         | PostgresError::Tls
         | PostgresError::Missing

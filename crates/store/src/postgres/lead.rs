@@ -2,8 +2,10 @@
 
 use deadpool_postgres::{Client, Pool};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::PostgresError;
+use super::connect::CONNECT_TIMEOUT;
 
 /// Held by the process that leads, as long as its connection lives; one for each schema.
 const TRY: &str = "SELECT pg_try_advisory_lock(hashtext('kunji lead ' || current_schema()))";
@@ -24,13 +26,15 @@ impl Lead {
         let mut held = self.held.lock().await;
         if let Some(client) = held.as_ref() {
             // A lead whose connection is gone has been lost, though nobody was told.
-            if client.query_one("SELECT 1", &[]).await.is_ok() {
+            let alive = timeout(CONNECT_TIMEOUT, client.query_one("SELECT 1", &[])).await;
+            if alive.is_ok_and(|answer| answer.is_ok()) {
                 return Ok(true);
             }
         }
-        *held = None;
+        // Not given back: with its connection the lock would come along.
+        drop(held.take().map(Client::take));
         let client = self.pool.get().await?;
-        let leads = client.query_one(TRY, &[]).await?.try_get(0)?;
+        let leads = timeout(CONNECT_TIMEOUT, client.query_one(TRY, &[])).await??.try_get(0)?;
         if leads {
             *held = Some(client);
         }

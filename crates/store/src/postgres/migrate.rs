@@ -25,6 +25,9 @@ pub enum PostgresError {
     /// The server refused, or the connection broke.
     #[error("the database failed")]
     Sql(#[from] tokio_postgres::Error),
+    /// The server does not answer, or the way to it is cut.
+    #[error("the database does not answer in time")]
+    Late(#[from] tokio::time::error::Elapsed),
     /// There is nothing of ours in the schema.
     #[error("the database has no schema of Kunji; run `kunji migrate`")]
     Missing,

@@ -25,8 +25,12 @@ CREATE TABLE used (
     subject text COLLATE "C" NOT NULL,
     name bytea NOT NULL,
     row bytea NOT NULL,
-    PRIMARY KEY (name)
+    PRIMARY KEY (subject, name)
 );
+
+-- In one place a name is used once by all subjects together. Where tables are spread by subject
+-- this index falls, and it is used once by each (docs/scaling.md).
+CREATE UNIQUE INDEX used_once ON used (name);
 
 -- What is found by a key and in its order: messages, other names of credentials, errands.
 CREATE TABLE item (
@@ -110,5 +114,46 @@ BEGIN
         DELETE FROM record r WHERE r.subject = ANY (subjects) AND r.version = 0;
     END IF;
     RETURN written;
+END
+$$;
+
+-- Writes the commits of one subject, of which each rests on the one before: all of them or none,
+-- and says whether. Touches rows of this subject alone, so that where tables are spread by subject
+-- the whole call runs where the subject lies. What is settled may lie elsewhere and falls after.
+CREATE FUNCTION commit_subject(
+    spot text, tag bigint, again boolean,
+    before bytea, last_version bigint, last_head bytea, last_row bytea,
+    event_seqs bigint[], event_rows bytea[],
+    names bytea[], name_rows bytea[],
+    item_keys bytea[], item_rows bytea[]
+) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+    fits boolean;
+BEGIN
+    IF before = decode(repeat('00', 32), 'hex') THEN
+        INSERT INTO record (subject, version, head, row) VALUES (spot, 0, before, '')
+            ON CONFLICT DO NOTHING;
+    END IF;
+    SELECT r.head = before INTO fits FROM record r WHERE r.subject = spot FOR UPDATE;
+    fits := coalesce(fits, false)
+        AND NOT EXISTS (SELECT FROM used u WHERE u.subject = spot AND u.name = ANY (names));
+    IF NOT fits THEN
+        DELETE FROM record r WHERE r.subject = spot AND r.version = 0;
+        RETURN again AND EXISTS (
+            SELECT FROM event e
+            WHERE e.subject = spot AND e.seq = last_version AND e.tag = commit_subject.tag);
+    END IF;
+    UPDATE record r SET version = last_version, head = last_head, row = last_row
+        WHERE r.subject = spot;
+    INSERT INTO event (subject, seq, tag, row)
+        SELECT spot, e.seq, commit_subject.tag, e.row
+        FROM unnest(event_seqs, event_rows) AS e (seq, row);
+    INSERT INTO used (subject, name, row)
+        SELECT spot, n.name, n.row FROM unnest(names, name_rows) AS n (name, row);
+    INSERT INTO item (subject, key, row)
+        SELECT spot, i.key, i.row FROM unnest(item_keys, item_rows) AS i (key, row)
+        ON CONFLICT (key, subject) DO UPDATE SET row = excluded.row;
+    RETURN true;
 END
 $$;

@@ -7,12 +7,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use futures_util::future::join_all;
 use kunji_core::store::{Committed, StoreFault};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::batch::{Batch, CALL, Groups};
-use super::connect::may_pass;
+use super::batch::{Batch, Group, Groups};
+use super::connect::{PostgresPlace, Spread, may_pass, pool};
 use super::{PostgresError, RETRY_PAUSE, WRITE_DEADLINE};
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
@@ -52,13 +53,18 @@ impl Drop for Writer {
 
 impl Writer {
     pub(super) fn start(
-        pool: Pool,
+        place: &PostgresPlace,
         pending: Arc<Mutex<Pending>>,
         on_batch: Option<BatchReport>,
     ) -> Result<Self, PostgresError> {
         let (queue, queued) = mpsc::channel(QUEUE_LEN_MAX);
         let (round, rounds) = watch::channel(0);
-        let work = Work { pool, pending, on_batch, round, waiting: VecDeque::new() };
+        let spread = place.spread;
+        let pool = match spread {
+            Spread::Together => pool(place, 1)?,
+            Spread::BySubject => pool(place, place.connections)?,
+        };
+        let work = Work { pool, spread, pending, on_batch, round, waiting: VecDeque::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|_| PostgresError::Threads)?;
         let thread = std::thread::Builder::new().name("kunji-writer".to_owned());
@@ -102,6 +108,7 @@ struct Shared(#[source] Arc<StoreFault>);
 
 struct Work {
     pool: Pool,
+    spread: Spread,
     pending: Arc<Mutex<Pending>>,
     on_batch: Option<BatchReport>,
     round: watch::Sender<u64>,
@@ -147,26 +154,17 @@ impl Work {
         }
         self.waiting = later;
         let entries: Vec<_> = batch.iter().map(|queued| Arc::clone(&queued.entry)).collect();
-        let written = send(&self.pool, &groups, &entries).await;
+        let written = send(self, &groups, &entries).await;
         let len = batch.len();
         let mut places: Vec<_> = batch.into_iter().map(Some).collect();
-        match written {
-            Ok(written) => {
-                for (place, done) in written {
-                    let Some(queued) = places.get_mut(place).and_then(Option::take) else {
-                        continue;
-                    };
-                    let committed = if done { Committed::Done } else { Committed::Conflict };
-                    self.answer(queued, Ok(committed));
-                }
-            }
-            Err(fault) => {
-                let fault = Shared(Arc::new(fault));
-                for queued in places.into_iter().flatten() {
-                    let told = StoreFault::of("writing a batch")(fault.clone());
-                    self.answer(queued, Err(told));
-                }
-            }
+        for (place, done) in groups.by_place(written) {
+            let Some(queued) = places.get_mut(place).and_then(Option::take) else { continue };
+            let answer = match done {
+                Ok(true) => Ok(Committed::Done),
+                Ok(false) => Ok(Committed::Conflict),
+                Err(fault) => Err(StoreFault::of("writing a batch")(fault)),
+            };
+            self.answer(queued, answer);
         }
         len
     }
@@ -189,20 +187,59 @@ impl Work {
     }
 }
 
-/// Sends the batch until the database has answered, or the deadline has passed.
-async fn send(
+/// Writes the groups; says what became of each, in their order.
+async fn send(work: &Work, groups: &Groups, entries: &[Arc<Entry>]) -> Vec<Result<bool, Shared>> {
+    let (pool, tag) = (&work.pool, fresh_tag());
+    let all = match work.spread {
+        Spread::Together => together(pool, (groups, entries), tag).await,
+        Spread::BySubject => {
+            let each = groups.each().map(|group| by_subject(pool, (group, entries), tag));
+            return join_all(each).await;
+        }
+    };
+    match all {
+        Ok(written) => written.into_iter().map(Ok).collect(),
+        Err(fault) => {
+            let fault = Shared(Arc::new(fault));
+            groups.each().map(|_| Err(fault.clone())).collect()
+        }
+    }
+}
+
+async fn together(
     pool: &Pool,
-    groups: &Groups,
-    entries: &[Arc<Entry>],
-) -> Result<Vec<(usize, bool)>, StoreFault> {
-    let batch = Batch::of(groups, entries)?;
-    let tag = fresh_tag();
+    (groups, entries): (&Groups, &[Arc<Entry>]),
+    tag: i64,
+) -> Result<Vec<bool>, StoreFault> {
+    let batch = Batch::of(groups.each(), entries)?;
+    insist(async |again| batch.write(&pool.get().await?, tag, again).await).await
+}
+
+async fn by_subject(
+    pool: &Pool,
+    (group, entries): ((&Vec<u8>, &Group), &[Arc<Entry>]),
+    tag: i64,
+) -> Result<bool, Shared> {
+    let shared = |fault| Shared(Arc::new(fault));
+    let batch = Batch::of(std::iter::once(group), entries).map_err(shared)?;
+    let write = async |again| batch.write_subject(&pool.get().await?, tag, again).await;
+    let written = insist(write).await.map_err(shared)?;
+    if written {
+        // What is not taken away is done once more, which by its own promise does no harm.
+        let _ = insist(async |_| batch.settle(&pool.get().await?).await).await;
+    }
+    Ok(written)
+}
+
+/// Does it until the database has answered, or the deadline has passed. From the second time on
+/// the work is told that it may have been done before.
+async fn insist<T>(work: impl AsyncFn(bool) -> Result<T, PostgresError>) -> Result<T, StoreFault> {
     let end = Instant::now() + WRITE_DEADLINE;
     let mut again = false;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let error = match tokio::time::timeout(left, call(pool, &batch, tag, again)).await {
-            Ok(Ok(answer)) => return groups.written(&answer).map_err(StoreFault::of("writing")),
+        let error = match tokio::time::timeout(left, work(again)).await {
+            Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
             Err(late) => return Err(StoreFault::of("writing a batch")(late)),
         };
@@ -217,41 +254,4 @@ async fn send(
 /// A number that no other batch has; not a secret.
 fn fresh_tag() -> i64 {
     RandomState::new().build_hasher().finish().cast_signed()
-}
-
-async fn call(
-    pool: &Pool,
-    batch: &Batch<'_>,
-    tag: i64,
-    again: bool,
-) -> Result<tokio_postgres::Row, PostgresError> {
-    let client = pool.get().await?;
-    let call = client.prepare_cached(CALL).await?;
-    let b = batch;
-    let answer = client
-        .query_one(
-            &call,
-            &[
-                &tag,
-                &again,
-                &b.subjects,
-                &b.befores,
-                &b.versions,
-                &b.heads,
-                &b.records,
-                &b.event_of,
-                &b.event_seqs,
-                &b.event_rows,
-                &b.name_of,
-                &b.names,
-                &b.name_rows,
-                &b.item_of,
-                &b.item_keys,
-                &b.item_rows,
-                &b.fallen_of,
-                &b.fallen_keys,
-            ],
-        )
-        .await;
-    Ok(answer?)
 }

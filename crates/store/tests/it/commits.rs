@@ -63,7 +63,7 @@ pub(crate) async fn look(
     receipt: Option<&ReceiptKey>,
     marks: &[BlockMark],
 ) -> Loaded {
-    store.load(&Load { subject, receipt, marks }).await.unwrap()
+    store.load(&Load { receipt, marks, ..Load::of(subject) }).await.unwrap()
 }
 
 /// Appends one event to a subject that nobody else is writing to.

@@ -22,10 +22,7 @@ on_every_store![
     commit_is_seen_by_the_next_load,
     commit_on_an_old_version_conflicts,
     first_commit_happens_once,
-    receipt_is_unique,
     receipts_of_two_callers_are_two,
-    mark_is_unique,
-    conflict_leaves_nothing_behind,
     credential_is_found_by_its_index,
     index_answers_so_many_and_no_more,
     outbox_is_newest_first_and_limited,
@@ -33,9 +30,23 @@ on_every_store![
     survey_shows_all_that_was_committed,
     names_that_begin_alike_do_not_mix,
     each_version_is_won_once,
-    one_receipt_is_won_once,
-    one_mark_is_won_once,
 ];
+
+/// What is used once in all.
+mod once {
+    use super::{
+        conflict_leaves_nothing_behind, mark_is_unique, on_every_store, one_mark_is_won_once,
+        one_receipt_is_won_once, receipt_is_unique,
+    };
+
+    on_every_store![together:
+        receipt_is_unique,
+        mark_is_unique,
+        conflict_leaves_nothing_behind,
+        one_receipt_is_won_once,
+        one_mark_is_won_once,
+    ];
+}
 
 fn new_subject_is_empty(mut home: impl Home) {
     block_on(async {

@@ -144,7 +144,7 @@ fn damaged_row_is_a_fault_and_not_a_credential() {
             write_row(home.folder.path(), "rows", b"raccount/A0", row);
             let store = home.open();
             let subject = account("A0");
-            let query = kunji_core::store::Load { subject: &subject, receipt: None, marks: &[] };
+            let query = kunji_core::store::Load::of(&subject);
             assert!(store.load(&query).await.is_err());
             assert!(store.each_record(&mut |_, _| Ok(())).is_err());
         }

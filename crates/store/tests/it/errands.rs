@@ -164,7 +164,7 @@ fn conflict_leaves_and_settles_nothing(mut home: impl Home) {
         };
         // The version is an old one; and the receipt is not new.
         let late = carry(next(&subject, &Record::default()));
-        let mut used = carry(next(&account("A3"), &Record::default()));
+        let mut used = carry(next(&subject, &load(&store, &subject).await));
         used.receipt = Some((key("c", "t"), receipt("second")));
         for commit in [late, used] {
             assert_eq!(store.commit(commit).await.unwrap(), Committed::Conflict);

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kunji_store::{Embedded, EmbeddedSettings, Memory, Postgres, PostgresPlace, migrate};
+use kunji_store::{Embedded, EmbeddedSettings, Memory, Postgres, PostgresPlace, Spread, migrate};
 use kunji_testkit::{Cluster, Home};
 use tempfile::TempDir;
 
@@ -86,9 +86,79 @@ impl Home for InPostgres {
     }
 }
 
+/// A schema whose tables are spread by subject, with the statements of docs/scaling.md.
+pub(crate) struct InSpreadPostgres(pub(crate) InPostgres);
+
+/// The statements with which docs/scaling.md spreads the tables of a schema.
+pub(crate) fn spreading() -> &'static str {
+    let page = include_str!("../../../../docs/scaling.md");
+    let (_, code) = page.split_once("```sql\nDROP INDEX used_once;").unwrap();
+    let (code, _) = code.split_once("```").unwrap();
+    code
+}
+
+/// Stands in for the distributed engine: spreads a table over partitions, which PostgreSQL itself
+/// allows under the same rule, that the distribution column is part of each unique key.
+const STAND_IN: &str = r"
+CREATE FUNCTION create_distributed_table(
+    whole regclass, spot text, colocate_with text DEFAULT 'default'
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    name text := (SELECT relname FROM pg_class WHERE oid = whole);
+BEGIN
+    ASSERT colocate_with = CASE name WHEN 'record' THEN 'default' ELSE 'record' END;
+    EXECUTE format('ALTER TABLE %I RENAME TO whole', name);
+    EXECUTE format('CREATE TABLE %I (LIKE whole INCLUDING ALL) PARTITION BY HASH (%I)', name, spot);
+    FOR part IN 0..3 LOOP
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS 4, REMAINDER %s)',
+            name || '_' || part, name, part);
+    END LOOP;
+    DROP TABLE whole;
+END
+$$;
+CREATE FUNCTION create_reference_table(whole regclass) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION create_distributed_function(
+    work regprocedure, spot text, colocate_with text
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    ASSERT (SELECT proargnames[1] = spot FROM pg_proc WHERE oid = work);
+END
+$$;";
+
+impl Default for InSpreadPostgres {
+    fn default() -> Self {
+        let mut home = InPostgres::default();
+        home.place.spread = Spread::BySubject;
+        let schema = &home.place.schema;
+        let sql =
+            format!("SET search_path = {schema}; {STAND_IN} DROP INDEX used_once; {}", spreading());
+        Cluster::shared().sql("fresh_0", &sql);
+        Self(home)
+    }
+}
+
+impl Home for InSpreadPostgres {
+    type Store = Postgres;
+
+    fn open(&mut self) -> Postgres {
+        self.0.open()
+    }
+
+    fn reopen(&mut self, store: Postgres) -> Postgres {
+        self.0.reopen(store)
+    }
+}
+
 /// Runs one generic test on every store.
 macro_rules! on_every_store {
     ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
+        $crate::homes::on_every_store![together: $($(#[$meta])* $name),+];
+        mod in_spread_postgres {
+            $(#[test] fn $name() { super::$name($crate::homes::InSpreadPostgres::default()); })+
+        }
+    };
+    // What holds only where a name is used once by all subjects together.
+    (together: $($(#[$meta:meta])* $name:ident),+ $(,)?) => {
         mod in_memory {
             $(#[test] fn $name() { super::$name($crate::homes::InMemory); })+
         }

@@ -53,6 +53,7 @@ impl Store for Polite {
     }
 
     async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
+        self.wait().await;
         self.inner.read(subject).await
     }
 

@@ -1,14 +1,15 @@
 //! What only a shared database can go through: its end in the middle, other processes, other schemas.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kunji_core::store::{Committed, Store as _};
-use kunji_store::{Postgres, PostgresError, PostgresPlace, drop_schema, migrate};
+use kunji_store::{LOAD_SPREAD, Postgres, PostgresError, PostgresPlace, drop_schema, migrate};
 use kunji_testkit::{Cluster, Home as _, verify_chains};
 
 use crate::commits::{account, append, key, load, next, receipt};
-use crate::homes::{InPostgres, block_on};
+use crate::homes::{InPostgres, InSpreadPostgres, block_on};
 
 fn open(place: &PostgresPlace) -> Postgres {
     Postgres::open(place.clone(), None).unwrap()
@@ -151,7 +152,8 @@ fn addresses_are_refused_without_repeating_them() {
 }
 
 /// What a distributed engine asks of every table: the subject, by which rows are spread, stands in
-/// each of them, nothing points across subjects, and no number is drawn from a global sequence.
+/// each of them and in each unique key but one, nothing points across subjects, and no number is
+/// drawn from a global sequence.
 #[test]
 fn every_table_can_be_spread_by_subject() {
     let home = InPostgres::default();
@@ -168,14 +170,49 @@ fn every_table_can_be_spread_by_subject() {
         WHERE n.nspname = 'OURS' AND x.indisunique AND t.relname <> 'meta' AND NOT EXISTS ( \
         SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'subject' \
         AND a.attnum = ANY (x.indkey))";
-    // The one that docs/scaling.md replaces: a request id is unique across accounts on one node.
-    assert_eq!(ask(unique_without_subject).trim(), "used_pkey");
+    // The one that docs/scaling.md takes away.
+    assert_eq!(ask(unique_without_subject).trim(), "used_once");
     let foreign = "SELECT count(*) FROM pg_constraint c JOIN pg_namespace n \
         ON n.oid = c.connamespace WHERE n.nspname = 'OURS' AND c.contype = 'f'";
     assert_eq!(ask(foreign).trim(), "0");
     let sequences = "SELECT count(*) FROM pg_class c JOIN pg_namespace n \
         ON n.oid = c.relnamespace WHERE n.nspname = 'OURS' AND c.relkind = 'S'";
     assert_eq!(ask(sequences).trim(), "0");
+}
+
+/// Where tables are spread, a load and a commit of a subject touch one part of each: they hold locks
+/// on no other.
+#[test]
+fn a_spread_commit_touches_one_part_of_each_table() {
+    let home = InSpreadPostgres::default();
+    let schema = &home.0.place.schema;
+    let begin =
+        format!("SET search_path = {schema}; SET plan_cache_mode = force_custom_plan; BEGIN;");
+    let locks = "SELECT DISTINCT relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+        WHERE l.pid = pg_backend_pid() AND relkind = 'r' AND relname ~ '_[0-3]$' ORDER BY relname;";
+    let parts = |work: &str| {
+        let said = Cluster::shared().sql("fresh_0", &format!("{begin} {work} {locks}"));
+        let parts = said.lines().filter_map(|line| line.rsplit_once('_'));
+        parts.map(|(table, part)| (table.to_owned(), part.to_owned())).collect::<Vec<_>>()
+    };
+    for subject in ["account/A1", "account/A2", "card/70000000001", "number/9876543210"] {
+        let load = format!(
+            "PREPARE load (text, bytea, bytea[]) AS {LOAD_SPREAD}; \
+             EXECUTE load ('{subject}', 'c', '{{s}}');"
+        );
+        let commit = format!(
+            "SELECT commit_subject('{subject}', 7, false, decode(repeat('00', 32), 'hex'), 1, 'h', \
+             'r', '{{1}}', '{{e}}', '{{c}}', '{{x}}', '{{m}}', '{{y}}');"
+        );
+        let (read, written) = (parts(&load), parts(&commit));
+        let tables = |parts: &[(String, String)]| {
+            parts.iter().map(|(table, _)| table.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(tables(&read), ["record", "used"], "{read:?}");
+        assert_eq!(tables(&written), ["event", "item", "record", "used"], "{written:?}");
+        let all: HashSet<_> = read.iter().chain(&written).map(|(_, part)| part).collect();
+        assert_eq!(all.len(), 1, "{subject} lies in one part: {read:?} {written:?}");
+    }
 }
 
 #[test]
