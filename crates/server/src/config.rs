@@ -181,12 +181,12 @@ impl Place {
             ensure((1..=1000).contains(&connections), "store.connections", "must be 1 to 1000")?;
             let place = PostgresPlace::parse(url, &store.schema, connections);
             let problem = "or store.schema: is not well formed";
-            let place = place.map_err(|_| wrong("store.url", problem))?;
-            let spread = match store.spread {
+            let mut place = place.map_err(|_| wrong("store.url", problem))?;
+            place.spread = match store.spread {
                 file::SpreadFile::Together => Spread::Together,
                 file::SpreadFile::BySubject => Spread::BySubject,
             };
-            return Ok(Self::Postgres(Box::new(PostgresPlace { spread, ..place })));
+            return Ok(Self::Postgres(Box::new(place)));
         }
         let path = url.strip_prefix("fjall:").filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH or postgres://"))?;

@@ -2,6 +2,8 @@
 //!
 //! They hold for release builds; in others these tests say so and do nothing.
 
+mod refusals;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

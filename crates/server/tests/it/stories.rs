@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use kunji_testkit::{perform, stories};
 
-use self::stage::{HttpStage, Transport};
+use self::stage::{Engine, HttpStage, Transport};
 
 /// The stories that cannot be told to their end, with the line that has no words.
 ///
@@ -16,12 +16,12 @@ use self::stage::{HttpStage, Transport};
 /// is never asked for a card.
 const UNTOLD: [(&str, usize); 2] = [("same_id", 8), ("strangers", 13)];
 
-fn play(transport: Transport) {
+fn play(transport: Transport, engine: Engine) {
     let (mut untold, mut heard) = (Vec::new(), BTreeSet::new());
     let stories = stories();
     for story in &stories {
         println!("{}", story.name);
-        let mut stage = HttpStage::new(story, transport);
+        let mut stage = HttpStage::new(story, transport, engine);
         if let Some(line) = perform(story, &mut stage) {
             untold.push((story.name.as_str(), line));
         }
@@ -38,10 +38,15 @@ fn play(transport: Transport) {
 
 #[test]
 fn clear_stories_end_as_told_over_http() {
-    play(Transport::Clear);
+    play(Transport::Clear, Engine::Embedded);
 }
 
 #[test]
 fn sealed_stories_end_as_told_over_http() {
-    play(Transport::Sealed);
+    play(Transport::Sealed, Engine::Embedded);
+}
+
+#[test]
+fn stories_end_as_told_over_http_and_postgres() {
+    play(Transport::Sealed, Engine::Postgres);
 }

@@ -95,10 +95,7 @@ impl Kunji {
 
     /// A sandbox with settings from its environment.
     pub(crate) fn sandbox_with(settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(KUNJI);
-        command.args(["sandbox", "--listen", "127.0.0.1:0", "--output", "json"]);
-        command.envs(settings.iter().copied());
-        Self::spawn(command)
+        Self::start_with(&["sandbox"], settings)
     }
 
     /// A sandbox with a seed of its own.
@@ -131,8 +128,14 @@ impl Kunji {
 
     /// `kunji sandbox ...` on a free port; ready when this returns.
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    /// The same with settings from its environment.
+    pub(crate) fn start_with(args: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(KUNJI);
         command.args(args).args(["--listen", "127.0.0.1:0", "--output", "json"]);
+        command.envs(settings.iter().copied());
         Self::spawn(command)
     }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use kunji_core::card::{BlockKind, Standing};
 use kunji_core::command::HolderCheck;
 use kunji_testkit::{
-    AccountSketch, Act, CardSketch, Claim, HolderWord, OtpWord, Played, Stage, Step, Story, TxnWord,
+    AccountSketch, Act, CardSketch, Claim, Cluster, HolderWord, OtpWord, Played, Stage, Step,
+    Story, TxnWord,
 };
 use kunji_vault::{BirthDate, BlockAlg, PinUse};
 use serde_json::{Value, json};
@@ -31,9 +32,20 @@ const MARGIN_MS: i64 = 30_000;
 /// Stands for a birthday that the story does not tell; no PIN of a story holds it.
 const NO_BIRTHDAY: &str = "1907-03-06";
 
+/// Which engine keeps the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// The embedded one.
+    Embedded,
+    /// PostgreSQL, on the server that all tests share.
+    Postgres,
+}
+
 /// A running sandbox, and what the story has told so far.
 pub(super) struct HttpStage {
     dir: TempDir,
+    /// The database of this stage, if it has one.
+    database: Option<String>,
     kunji: Option<Kunji>,
     transport: Transport,
     cast: HashMap<String, Role>,
@@ -78,7 +90,7 @@ struct Sent {
 
 impl HttpStage {
     /// A sandbox whose seed is the story's whole cast.
-    pub(super) fn new(story: &Story, transport: Transport) -> Self {
+    pub(super) fn new(story: &Story, transport: Transport, engine: Engine) -> Self {
         let (mut cast, mut seed) = (HashMap::new(), String::new());
         for step in &story.steps {
             let part = Part::planted(&step.act);
@@ -97,8 +109,13 @@ impl HttpStage {
         }
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("seed.toml"), seed).unwrap();
+        let database = match engine {
+            Engine::Embedded => None,
+            Engine::Postgres => Some(Cluster::shared().fresh()),
+        };
         let mut stage = Self {
             dir,
+            database,
             kunji: None,
             transport,
             cast,
@@ -114,7 +131,10 @@ impl HttpStage {
         let seed = self.dir.path().join("seed.toml");
         let data = self.dir.path().join("data");
         let (seed, data) = (seed.to_str().unwrap(), data.to_str().unwrap());
-        self.kunji = Some(Kunji::start(&["sandbox", "--seed", seed, "--data", data]));
+        let settings: Vec<_> =
+            self.database.iter().map(|url| ("KUNJI_STORE__URL", url.as_str())).collect();
+        let args = ["sandbox", "--seed", seed, "--data", data];
+        self.kunji = Some(Kunji::start_with(&args, &settings));
     }
 
     fn kunji(&self) -> &Kunji {
