@@ -76,7 +76,10 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 None => &Want::Keep,
             };
             let fact = match holding {
-                Holding::Number(number) => self.number_fact(&by, profile, number, want).await?,
+                Holding::Number(number) => {
+                    let settling = customer.filter(|_| !others);
+                    self.number_fact(&by, profile, number, (want, settling)).await?
+                }
                 Holding::Vpa(folded) => {
                     let linked = customer.is_some_and(|customer| customer.vpa(folded).is_some());
                     self.address_fact(&by, profile, folded, (claim, linked)).await?
@@ -95,20 +98,24 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         Err(Fault::Busy)
     }
 
+    /// A number that leads to a VPA which the customer has not is given back: who deregistered and
+    /// came back may have claimed it anew before it was.
+    ///
     /// `None`: the number changed while it was to be given back.
     async fn number_fact(
         &self,
         by: &By,
         profile: &ProfileId,
         number: &UpiNumber,
-        want: &Want,
+        (want, customer): (&Want, Option<&Customer>),
     ) -> Result<Option<Fact>, Fault> {
         let subject = Subject::Number(number.clone());
         let kept = self.look::<Number>(&subject).await?;
         let Some(kept) = kept.filter(|kept| kept.is_held_by(profile)) else {
             return Ok(Some(Fact::NotHeld));
         };
-        if *want != Want::Leave {
+        let leads = customer.is_none_or(|customer| customer.vpa(&kept.vpa).is_some());
+        if *want != Want::Leave && leads {
             return Ok(Some(Fact::Held(Some(kept.vpa))));
         }
         let registrant = Registrant {
