@@ -57,7 +57,56 @@ fn seeds() -> (Range<u64>, bool) {
 }
 
 /// Everything that a run of the suite must have gone through.
-const MUST_HAPPEN: [&str; 0] = [];
+const MUST_HAPPEN: [&str; 45] = [
+    // What broke.
+    "crash of a process",
+    "crash of the database",
+    "crash after the sync",
+    "batch failed",
+    "failed batch is durable",
+    "commit after a failed batch",
+    "commit not accepted",
+    "batch lost on the way",
+    "answer lost on the way",
+    "connection lost",
+    "batch found written before",
+    "batch given up",
+    "batch met no database",
+    "stray batch took effect",
+    "stray batch too late",
+    "read failed",
+    "slow operation",
+    // Who met.
+    "conflict at the check",
+    "conflict in the database",
+    "name under way",
+    "batch of several",
+    "a day passes",
+    "client left",
+    "repeat of what was not answered",
+    "repeat of an earlier request",
+    "earlier id with other contents",
+    "answer: duplicate",
+    "answer: outcome unknown",
+    // What was decided.
+    "verify: verified",
+    "verify: wrong_pin",
+    "verify: pin_blocked",
+    "verify: replayed",
+    "verify: duplicate",
+    "verify: unknown_credential",
+    "change: changed",
+    "set: pin_set",
+    "set: wrong_otp",
+    "set: otp_expired",
+    "reset: pin_set",
+    "created: card_created",
+    "register: registered",
+    "register: held_by_another",
+    "register: cooling",
+    "update_number: deleted",
+    "unlink: dropped",
+];
 
 #[test]
 fn engine_keeps_its_promises_through_a_million_steps() {

@@ -76,7 +76,12 @@ fn guess(ground: &mut Ground) -> Content {
     let act = match ground.chance.below(12) {
         0..8 => Act::Verify { who, pin },
         8..11 => {
-            let (to, claim) = (ground.chance.pick(&PINS).to_owned(), claim(ground));
+            // No card is named, so that there is no other card to name.
+            let claim = match ground.chance.one_in(12) {
+                true => Claim::OtherOwner,
+                false => Claim::True,
+            };
+            let to = ground.chance.pick(&PINS).to_owned();
             Act::Change { who, from: pin, to, claim }
         }
         _ => Act::ClearTries { who },

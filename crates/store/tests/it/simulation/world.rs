@@ -43,6 +43,11 @@ const CHAPTERS: u64 = 2;
 /// Turns after which a chapter that does not come to its end is stuck.
 const TURNS_MAX: u64 = 1_000_000;
 
+/// How long a request about a number may take: less than its claim waits for it. One that is
+/// slower, and whose process ends between the mapper's commit and the claim's settlement, leaves
+/// a number without a claim.
+const NUMBER_MS_MAX: i64 = MINUTE_MS - 1;
+
 struct Ready(AtomicBool);
 
 impl Wake for Ready {
@@ -59,6 +64,8 @@ struct Task {
     process: usize,
     work: Work,
     ready: Arc<Ready>,
+    /// When it must have ended, where it must.
+    ends: Option<i64>,
 }
 
 #[derive(Default)]
@@ -163,7 +170,9 @@ impl World {
         let attempt = self.ground().checker.asked(Arc::clone(ask));
         let ready = Arc::new(Ready(AtomicBool::new(true)));
         self.ground().tally.note(("asks", attempt), &[], || format!("{process} {ask:?}"));
-        self.tasks.push(Task { attempt, process, work, ready });
+        let ends = matches!(ask.content, Content::Number(_));
+        let ends = ends.then(|| self.clock.now().0 + NUMBER_MS_MAX);
+        self.tasks.push(Task { attempt, process, work, ready, ends });
         attempt
     }
 
@@ -205,10 +214,10 @@ impl World {
             880..960 => self.act(),
             960..985 => self.pass_time(),
             985..992 => self.repair(),
-            992..996 => self.end_process(),
-            996 => {
+            992 => self.end_process(),
+            993 => {
                 let mut ground = self.ground();
-                if ground.kind == Kind::Shared && !ground.is_down {
+                if ground.kind == Kind::Shared && !ground.is_down && ground.chance.one_in(3) {
                     ground.crash_database();
                 }
             }
@@ -286,14 +295,14 @@ impl World {
         if self.tasks.len() >= TASKS_MAX {
             return;
         }
-        let ask = match self.clients[place].open.take() {
-            Some(open) => {
-                self.ground().tally.count("repeat of what was not answered");
-                open
-            }
-            None => self.think(),
+        let (ask, is_again) = match self.clients[place].open.take() {
+            Some(open) => (open, true),
+            None => (self.think(), false),
         };
         let waits = self.send(&ask);
+        if is_again && waits.is_some() {
+            self.ground().tally.count("repeat of what was not answered");
+        }
         self.clients[place] = Client { waits, open: Some(ask) };
     }
 
@@ -334,23 +343,26 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        let span_ms = {
-            let mut ground = self.ground();
-            let until = |ground: &mut Ground, end: i64| {
-                i64::try_from(ground.chance.below(end.try_into().unwrap())).unwrap()
-            };
-            match ground.chance.below(200) {
-                0..150 => until(&mut ground, 2_000),
-                150..185 => until(&mut ground, 2 * MINUTE_MS),
-                185..196 => 5 * MINUTE_MS,
-                196..199 => DAY_MS,
-                _ => 181 * DAY_MS,
-            }
+        let now = self.clock.now().0;
+        let left = self.tasks.iter().filter_map(|task| Some(task.ends? - now)).min();
+        let mut ground = self.ground();
+        let drawn = ground.chance.below(200);
+        let part = ground.chance.place(2_000);
+        let part = i64::try_from(part).unwrap();
+        let span_ms = match drawn {
+            0..150 => part,
+            150..180 => part * 60,
+            180..194 => 5 * MINUTE_MS,
+            194..199 => DAY_MS,
+            _ => 181 * DAY_MS,
         };
+        let span_ms = span_ms.min(left.unwrap_or(span_ms));
+        if span_ms >= DAY_MS {
+            ground.tally.count("a day passes");
+        }
+        ground.tally.note(("time passes", 0), &span_ms.to_be_bytes(), || span_ms.to_string());
+        drop(ground);
         self.clock.advance(span_ms);
-        self.ground()
-            .tally
-            .note(("time passes", 0), &span_ms.to_be_bytes(), || span_ms.to_string());
     }
 
     /// What is down comes back, and what is broken is ended for that.
