@@ -181,6 +181,9 @@ pub struct Event {
 #[error("the audit event is not well formed")]
 pub struct EventError(#[source] postcard::Error);
 
+/// How many random bytes may stand behind an event.
+const ENTROPY_LEN: usize = 16;
+
 impl Event {
     /// The bytes that go into the chain's hash and into the store.
     ///
@@ -190,13 +193,27 @@ impl Event {
         postcard::to_stdvec(self).map_err(EventError)
     }
 
+    /// The same with the decision's entropy behind it, so that no other decision has these bytes.
+    ///
+    /// Two processes may decide alike in one millisecond, and yet differ in what they keep: an
+    /// OTP, a verifier. A head must name one of them only, since a commit names by it what it
+    /// rests on.
+    ///
+    /// # Errors
+    /// `EventError` when the event cannot be encoded.
+    pub fn encode_once(&self, entropy: &[u8; ENTROPY_LEN]) -> Result<Vec<u8>, EventError> {
+        let mut encoded = self.encode()?;
+        encoded.extend_from_slice(entropy);
+        Ok(encoded)
+    }
+
     /// Reads an event back, with the suspicion that any stored row deserves.
     ///
     /// # Errors
     /// `EventError` when the bytes are no event, or more than one.
     pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
         match postcard::take_from_bytes(bytes).map_err(EventError)? {
-            (event, []) => Ok(event),
+            (event, rest) if matches!(rest.len(), 0 | ENTROPY_LEN) => Ok(event),
             (_, _) => Err(EventError(postcard::Error::DeserializeBadEncoding)),
         }
     }

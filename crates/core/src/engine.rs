@@ -179,7 +179,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         caller: Caller,
     ) -> Result<(), Fault> {
         let entry = Entry {
-            at: self.clock.stamp().now,
+            stamp: self.clock.stamp(),
             caller,
             txn: None,
             action: Action::Created,
@@ -197,9 +197,9 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         for _ in 0..COMMIT_TRIES_MAX {
             let load = Load::of(&Subject::Service);
             let record = self.store.load(&load).await?.record;
-            let (at, caller) = (self.clock.stamp().now, caller.clone());
+            let (stamp, caller) = (self.clock.stamp(), caller.clone());
             let detail = Some(detail.clone());
-            let entry = Entry { at, caller, txn: None, action, verdict: "done", detail };
+            let entry = Entry { stamp, caller, txn: None, action, verdict: "done", detail };
             let commit = journal::commit(Subject::Service, record, None, entry)?;
             if self.store.commit(commit).await? == Committed::Done {
                 return Ok(());
@@ -351,7 +351,7 @@ impl Asked {
     ) -> Result<(Commit, Reply), Fault> {
         let Round { subject, record, ruling } = round;
         let entry = |verdict, detail| Entry {
-            at: stamp.now,
+            stamp: *stamp,
             caller: self.request.caller.clone(),
             txn: Some(self.request.txn.clone()),
             action: self.request.command.action(),

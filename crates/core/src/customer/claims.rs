@@ -139,13 +139,15 @@ impl Customer {
     }
 
     /// Puts a claim in the place of an older one to the same holding.
+    ///
+    /// The older one's errand stands: its request may be on its way to the mapper, and whoever
+    /// opened a claim takes its errand away himself.
     pub(super) fn put_claim(mut self, claim: Claim, profile: &ProfileId) -> Turn<Self> {
         let errands = claim.errand(profile).into_iter().collect();
         let older = self.claims.iter().position(|one| one.holding == claim.holding);
-        let older = older.map(|place| self.claims.remove(place));
-        let settled = older.and_then(|older| older.open).into_iter().collect();
+        older.map(|place| self.claims.remove(place));
         self.claims.push(claim);
-        Turn { errands, settled, ..Turn::changed(CustomerOutcome::Claimed, self) }
+        Turn { errands, ..Turn::changed(CustomerOutcome::Claimed, self) }
     }
 
     pub(super) fn claim_number(

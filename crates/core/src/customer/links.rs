@@ -186,7 +186,6 @@ impl Customer {
             |(mut claims, mut turn), (place, claim)| {
                 let claim_now = Claim::open(claim.holding.clone(), Want::Leave, stamp, place);
                 turn.errands.extend(claim_now.errand(&self.id));
-                turn.settled.extend(claim.open.clone());
                 claims.push(claim_now);
                 (claims, turn)
             },

@@ -115,7 +115,8 @@ fn check(customer: &Customer, errands: &BTreeSet<ErrandKey>) -> Result<(), TestC
         prop_assert!(there <= 1, "two claims to {holding:?}");
     }
     let open: BTreeSet<_> = claims.iter().filter_map(|claim| claim.open.clone()).collect();
-    prop_assert_eq!(&open, errands);
+    // Those of claims whose place was taken stand until their requests take them away.
+    prop_assert!(open.is_subset(errands));
     prop_assert_eq!(open.len(), claims.iter().filter(|claim| claim.open.is_some()).count());
     let numeric = customer.numbers().filter(|number| !number.is_mobile()).count();
     prop_assert!(numeric <= Rules::default().numbers_max);

@@ -5,11 +5,11 @@ use crate::audit::{Action, Event, EventError, Subject};
 use crate::credential::Credential;
 use crate::ids::{Caller, TxnId};
 use crate::store::{Commit, Record};
-use crate::time::Millis;
+use crate::time::Stamp;
 
 /// One line of the audit, before it has its place in a chain.
 pub(super) struct Entry {
-    pub(super) at: Millis,
+    pub(super) stamp: Stamp,
     pub(super) caller: Caller,
     pub(super) txn: Option<TxnId>,
     pub(super) action: Action,
@@ -28,14 +28,14 @@ pub(super) fn commit(
     let event = Event {
         subject: subject.clone(),
         seq: expected.seq.saturating_add(1),
-        at: entry.at,
+        at: entry.stamp.now,
         caller: entry.caller,
         txn: entry.txn,
         action: entry.action,
         verdict: entry.verdict.to_owned(),
         detail: entry.detail,
     };
-    let encoded = event.encode()?;
+    let encoded = event.encode_once(&entry.stamp.entropy)?;
     let head = before.head.after(&encoded);
     let created = next.as_ref().and_then(Credential::of);
     let index = match (before.credential(), created) {

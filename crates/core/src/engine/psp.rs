@@ -76,9 +76,8 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             };
             let fact = match holding {
                 Holding::Number(number) => {
-                    let theirs =
-                        |vpa: &Vpa| others || customer.is_none_or(|one| one.vpa(vpa).is_some());
-                    self.number_fact(&by, (profile, number), want, theirs).await?
+                    let settling = customer.filter(|_| !others);
+                    self.number_fact(&by, profile, number, (want, settling)).await?
                 }
                 Holding::Vpa(folded) => {
                     let linked = customer.is_some_and(|customer| customer.vpa(folded).is_some());
@@ -98,23 +97,25 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         Err(Fault::Busy)
     }
 
-    /// A number that leads to what is not the customer's is given back as well: a slow request may
-    /// have let it lead there after the VPA was dropped.
+    /// A number that leads to a VPA which the customer has not is given back: a slow request may have
+    /// let it lead there after the VPA was dropped, and who deregistered and came back may have
+    /// claimed it anew before it was given back.
     ///
     /// `None`: the number changed while it was to be given back.
     async fn number_fact(
         &self,
         by: &By,
-        (profile, number): (&ProfileId, &UpiNumber),
-        want: &Want,
-        theirs: impl Fn(&Vpa) -> bool,
+        profile: &ProfileId,
+        number: &UpiNumber,
+        (want, customer): (&Want, Option<&Customer>),
     ) -> Result<Option<Fact>, Fault> {
         let subject = Subject::Number(number.clone());
         let kept = self.look::<Number>(&subject).await?;
         let Some(kept) = kept.filter(|kept| kept.is_held_by(profile)) else {
             return Ok(Some(Fact::NotHeld));
         };
-        if *want != Want::Leave && theirs(&kept.vpa) {
+        let leads = customer.is_none_or(|customer| customer.vpa(&kept.vpa).is_some());
+        if *want != Want::Leave && leads {
             return Ok(Some(Fact::Held(Some(kept.vpa))));
         }
         let registrant = Registrant {

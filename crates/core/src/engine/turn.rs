@@ -62,7 +62,7 @@ impl By {
 
     fn entry(&self, action: Action, verdict: &'static str, stamp: &Stamp) -> Entry {
         Entry {
-            at: stamp.now,
+            stamp: *stamp,
             caller: self.caller.clone(),
             txn: self.ticket.as_ref().map(|ticket| ticket.txn.clone()),
             action,

@@ -9,7 +9,7 @@ use kunji_testkit::Home;
 
 use crate::homes::{block_on, on_every_store};
 use crate::psp::{
-    OWN, Psp, account, channel, number, port, profile, register, update, vpa, vpa_of,
+    OWN, Psp, account, caller, channel, number, port, profile, register, update, vpa, vpa_of,
 };
 
 on_every_store![
@@ -24,6 +24,8 @@ on_every_store![
     new_vpa_of_another_is_not_linked,
     dropped_vpa_is_given_back,
     who_deregistered_gives_everything_back,
+    number_of_who_came_back_does_not_lead_to_a_lost_vpa,
+    number_whose_claim_was_overtaken_is_settled,
     repeated_request_goes_on_where_it_ended,
 ];
 
@@ -280,6 +282,53 @@ fn who_deregistered_gives_everything_back<H: Home>(home: H) {
             let told = psp.errands(&Lane::Channel(channel("one"))).await.len();
             assert_eq!(told, 5, "registered twice, disabled, deleted twice");
         },
+    );
+}
+
+fn number_of_who_came_back_does_not_lead_to_a_lost_vpa<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| {
+            assert_eq!(psp.verdict("T1", register("one", NUMERIC)).await, "registered");
+            assert_eq!(psp.step("one", CustomerCommand::Deregister).await, "dropped");
+            // Nobody has given anything back yet, and the customer is here again.
+            let bind = CustomerCommand::Bind {
+                profile: profile("one"),
+                device: "phone".to_owned(),
+                mobile: None,
+            };
+            assert_eq!(psp.step("one", bind).await, "bound");
+            let second = vpa_of("one", 2);
+            assert_eq!(psp.step("one", linking(second.as_str())).await, "claimed");
+            let holding = Holding::Vpa(second.folded());
+            let settled = psp.engine.settle_claim(&caller(), &profile("one"), &holding, None).await;
+            assert!(settled.unwrap(), "the second VPA is theirs again");
+            let disable = update("one", NUMERIC, 2, Update::Disable);
+            assert_eq!(psp.verdict("T2", disable).await, "not_the_linked_vpa");
+        },
+        async |psp| {
+            assert!(numbers(&psp.customer("one").await).is_empty());
+            assert_eq!(psp.number(NUMERIC).await.unwrap().state, NumberState::Deleted);
+            assert_eq!(psp.owner(&vpa_of("one", 1)).await, None);
+        },
+    );
+}
+
+fn number_whose_claim_was_overtaken_is_settled<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| {
+            let first = register("one", NUMERIC);
+            assert_eq!(psp.step("one", claiming(&first)).await, "claimed");
+            // Another request for the number claims it, hears no, and settles what it claimed.
+            assert_eq!(psp.step("one", claiming(&first)).await, "claimed");
+            let holding = Holding::Number(number(NUMERIC));
+            let settled = psp.engine.settle_claim(&caller(), &profile("one"), &holding, None).await;
+            assert!(!settled.unwrap());
+            // The first one comes to the mapper, and its process ends.
+            psp.map("crashed", first).await;
+        },
+        async |psp| assert_eq!(numbers(&psp.customer("one").await), [NUMERIC]),
     );
 }
 

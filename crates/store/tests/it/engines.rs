@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use kunji_core::audit::Subject;
+use kunji_core::audit::{Head, Subject};
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::credential::Credential;
 use kunji_core::engine::{Engine, Fault, Inline};
@@ -115,11 +115,14 @@ pub(crate) enum Ahead {
 pub(crate) struct Overtaken {
     pub(crate) inner: Memory,
     pub(crate) ahead: Mutex<Option<Ahead>>,
+    /// The heads of commits that somebody else always overtook.
+    pub(crate) overtaken: Mutex<Vec<Head>>,
 }
 
 impl Overtaken {
     pub(crate) fn new() -> Self {
-        Self { inner: Memory::default(), ahead: Mutex::new(None) }
+        let (ahead, overtaken) = (Mutex::new(None), Mutex::default());
+        Self { inner: Memory::default(), ahead, overtaken }
     }
 
     pub(crate) fn next(&self, ahead: Ahead) {
@@ -145,6 +148,7 @@ impl Store for Overtaken {
             }
             Some(Ahead::AlwaysWins) => {
                 self.next(Ahead::AlwaysWins);
+                self.overtaken.lock().unwrap().push(commit.record.head);
                 return Ok(Committed::Conflict);
             }
             Some(Ahead::Breaks) => return Err(StoreFault::of("writing a batch")("no disk")),

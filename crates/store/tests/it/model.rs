@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use kunji_core::card::{BlockKind, Expiry, Standing};
 use kunji_core::command::HolderCheck;
 use kunji_core::time::{DAY_MS, MINUTE_MS, Millis};
-use kunji_testkit::{Act, Claim, FakeClock, HolderWord, OtpWord, Played, Stage, Step, TxnWord};
+use kunji_testkit::{
+    AccountSketch, Act, CardSketch, Claim, FakeClock, HolderWord, OtpWord, Played, Stage, Step,
+    TxnWord,
+};
 use kunji_vault::BirthDate;
 
 use crate::model_words::is_weak;
@@ -59,63 +62,10 @@ impl Model {
         &self.twins[who]
     }
 
-    /// The credential as it is now: what is over is gone.
-    fn settled(&mut self, who: &str) -> Option<&mut Twin> {
-        let now = self.now;
-        let twin = self.twins.get_mut(who)?;
-        if twin.blocked_until.is_some_and(|until| now >= until) {
-            twin.blocked_until = None;
-            twin.wrong = 0;
-        }
-        if twin.failed_at.is_some_and(|last| now >= last + DAY_MS) {
-            twin.failures = 0;
-            twin.wrong_atm_pins = 0;
-        }
-        Some(twin)
-    }
-
     fn answer(&mut self, act: &Act) -> &'static str {
-        let now = self.now;
-        let Some(twin) = act.who().and_then(|who| self.settled(who)) else {
-            return "unknown_credential";
-        };
-        match act {
-            Act::Verify { pin, .. } => twin.verify(pin, now),
-            Act::Change { from, to, claim, .. } => twin.change(from, to, *claim, now),
-            Act::Otp { claim, .. } => match twin.prove_card(*claim, now) {
-                Some(refusal) => refusal,
-                None => {
-                    twin.otp = Some((now + 5 * MINUTE_MS, 0));
-                    twin.otps_sent += 1;
-                    "otp_sent"
-                }
-            },
-            Act::Set { to, otp, atm_pin, claim, .. } => match twin.prove_card(*claim, now) {
-                Some(refusal) => refusal,
-                None => twin.set(to, *otp, atm_pin.as_ref(), now),
-            },
-            Act::Reset { to, holder, claim, .. } => twin.reset(to, *holder, *claim, now),
-            Act::VerifyHolder { holder, .. } => match holder {
-                HolderWord::Contact | HolderWord::Face => {
-                    twin.verified_at = Some(now);
-                    "holder_verified"
-                }
-                HolderWord::OtherContact | HolderWord::OtherFace => "holder_mismatch",
-            },
-            Act::Inquire { claim, .. } => twin.named(*claim).unwrap_or("inquired"),
-            Act::BlockCard { kind, claim, .. } => {
-                twin.named(*claim).unwrap_or_else(|| twin.block(*kind, now))
-            }
-            Act::UnblockCard { claim, .. } => {
-                twin.named(*claim).unwrap_or_else(|| twin.unblock(now))
-            }
-            Act::ClearTries { .. } => {
-                twin.proved();
-                "tries_cleared"
-            }
-            Act::Account(_) | Act::Card(_) | Act::Advance(_) | Act::Restart | Act::Repeat => {
-                unreachable!("{act:?} is no request")
-            }
+        match act.who().and_then(|who| self.twins.get_mut(who)) {
+            Some(twin) => twin.answer(act, self.now),
+            None => "unknown_credential",
         }
     }
 
@@ -137,23 +87,11 @@ impl Stage for Model {
     fn play(&mut self, step: &Step) -> Played {
         let verdict = match &step.act {
             Act::Account(sketch) => {
-                let twin = Twin {
-                    expiry: sketch.debit_expiry,
-                    standing: sketch.debit_standing,
-                    atm_pin: sketch.atm_pin.clone(),
-                    ..Twin::new(sketch.length.digits(), sketch.birth, sketch.pin.as_ref())
-                };
-                self.twins.insert(sketch.alias.clone(), twin);
+                self.twins.insert(sketch.alias.clone(), Twin::account(sketch));
                 "created"
             }
             Act::Card(sketch) => {
-                let twin = Twin {
-                    is_card: true,
-                    expiry: sketch.expiry,
-                    standing: sketch.standing,
-                    ..Twin::new(sketch.length.digits(), sketch.birth, sketch.pin.as_ref())
-                };
-                self.twins.insert(sketch.alias.clone(), twin);
+                self.twins.insert(sketch.alias.clone(), Twin::card(sketch));
                 "created"
             }
             Act::Advance(span_ms) => {
@@ -178,6 +116,67 @@ impl Stage for Model {
 }
 
 impl Twin {
+    pub(crate) fn account(sketch: &AccountSketch) -> Self {
+        Self {
+            expiry: sketch.debit_expiry,
+            standing: sketch.debit_standing,
+            atm_pin: sketch.atm_pin.clone(),
+            ..Self::new(sketch.length.digits(), sketch.birth, sketch.pin.as_ref())
+        }
+    }
+
+    pub(crate) fn card(sketch: &CardSketch) -> Self {
+        Self {
+            is_card: true,
+            expiry: sketch.expiry,
+            standing: sketch.standing,
+            ..Self::new(sketch.length.digits(), sketch.birth, sketch.pin.as_ref())
+        }
+    }
+
+    /// Answers a request. What is over at this instant is over for this request only, so that
+    /// one whose instant lies before that of the last one finds what it would have found.
+    pub(crate) fn answer(&mut self, act: &Act, now: i64) -> &'static str {
+        match act {
+            Act::Verify { pin, .. } => self.verify(pin, now),
+            Act::Change { from, to, claim, .. } => self.change(from, to, *claim, now),
+            Act::Otp { claim, .. } => match self.prove_card(*claim, now) {
+                Some(refusal) => refusal,
+                None => {
+                    self.otp = Some((now + 5 * MINUTE_MS, 0));
+                    self.otps_sent += 1;
+                    "otp_sent"
+                }
+            },
+            Act::Set { to, otp, atm_pin, claim, .. } => match self.prove_card(*claim, now) {
+                Some(refusal) => refusal,
+                None => self.set(to, *otp, atm_pin.as_ref(), now),
+            },
+            Act::Reset { to, holder, claim, .. } => self.reset(to, *holder, *claim, now),
+            Act::VerifyHolder { holder, .. } => match holder {
+                HolderWord::Contact | HolderWord::Face => {
+                    self.verified_at = Some(now);
+                    "holder_verified"
+                }
+                HolderWord::OtherContact | HolderWord::OtherFace => "holder_mismatch",
+            },
+            Act::Inquire { claim, .. } => self.named(*claim).unwrap_or("inquired"),
+            Act::BlockCard { kind, claim, .. } => {
+                self.named(*claim).unwrap_or_else(|| self.block(*kind, now))
+            }
+            Act::UnblockCard { claim, .. } => {
+                self.named(*claim).unwrap_or_else(|| self.unblock(now))
+            }
+            Act::ClearTries { .. } => {
+                self.proved();
+                "tries_cleared"
+            }
+            Act::Account(_) | Act::Card(_) | Act::Advance(_) | Act::Restart | Act::Repeat => {
+                unreachable!("{act:?} is no request")
+            }
+        }
+    }
+
     fn new(length: u8, birth: Option<BirthDate>, pin: Option<&String>) -> Self {
         Self {
             is_card: false,
@@ -204,11 +203,11 @@ impl Twin {
     }
 
     /// Why no PIN may be compared now.
-    fn closed(&self) -> Option<&'static str> {
+    fn closed(&self, now: i64) -> Option<&'static str> {
         match (self.blocked_until, self.pins.last()) {
-            (Some(_), _) => Some("pin_blocked"),
-            (None, None) => Some("pin_not_set"),
-            (None, Some(_)) => None,
+            (Some(until), _) if now < until => Some("pin_blocked"),
+            (_, None) => Some("pin_not_set"),
+            (_, Some(_)) => None,
         }
     }
 
@@ -216,6 +215,9 @@ impl Twin {
         if self.pins.last().is_some_and(|current| current == pin) {
             self.proved();
             return None;
+        }
+        if self.blocked_until.is_some() {
+            self.proved();
         }
         self.wrong += 1;
         if self.wrong < 3 {
@@ -226,7 +228,7 @@ impl Twin {
     }
 
     fn verify(&mut self, pin: &str, now: i64) -> &'static str {
-        self.closed().or_else(|| self.guess(pin, now)).unwrap_or("verified")
+        self.closed(now).or_else(|| self.guess(pin, now)).unwrap_or("verified")
     }
 
     fn weak(&self, pin: &str) -> bool {
@@ -238,7 +240,7 @@ impl Twin {
         if self.is_card || claim == Claim::OtherOwner {
             return "owner_mismatch";
         }
-        if let Some(refusal) = self.closed().or_else(|| self.guess(from, now)) {
+        if let Some(refusal) = self.closed(now).or_else(|| self.guess(from, now)) {
             return refusal;
         }
         if self.weak(to) {
@@ -249,15 +251,24 @@ impl Twin {
     }
 
     fn fail(&mut self, refusal: &'static str, now: i64) -> &'static str {
+        if self.failed_at.is_none_or(|last| now >= last + DAY_MS) {
+            (self.failures, self.wrong_atm_pins) = (0, 0);
+        }
         self.failures += 1;
         self.failed_at = Some(now);
-        self.three_atm_pins_are_the_end();
+        if refusal == "wrong_atm_pin" {
+            self.wrong_atm_pins += 1;
+        }
+        // The third wrong ATM PIN is as good as five failures.
+        if self.wrong_atm_pins >= 3 {
+            self.failures = self.failures.max(5);
+        }
         refusal
     }
 
     /// Why card and customer prove nothing.
     fn prove_card(&mut self, claim: Claim, now: i64) -> Option<&'static str> {
-        if self.failures >= 5 {
+        if self.failures >= 5 && self.failed_at.is_some_and(|last| now < last + DAY_MS) {
             return Some("registration_blocked");
         }
         if claim == Claim::OtherOwner {
@@ -278,10 +289,7 @@ impl Twin {
 
     fn set(&mut self, to: &str, otp: OtpWord, atm: Option<&String>, now: i64) -> &'static str {
         if atm.is_some() && atm != self.atm_pin.as_ref() {
-            self.wrong_atm_pins += 1;
-            let refusal = self.fail("wrong_atm_pin", now);
-            self.three_atm_pins_are_the_end();
-            return refusal;
+            return self.fail("wrong_atm_pin", now);
         }
         let tries = match self.otp {
             Some((ends, tries)) if now < ends => tries,
@@ -304,13 +312,6 @@ impl Twin {
             self.wrong_atm_pins = 0;
         }
         self.take(to)
-    }
-
-    /// The third wrong ATM PIN is as good as five failures.
-    fn three_atm_pins_are_the_end(&mut self) {
-        if self.wrong_atm_pins >= 3 {
-            self.failures = self.failures.max(5);
-        }
     }
 
     fn take(&mut self, to: &str) -> &'static str {

@@ -1,15 +1,16 @@
 //! However many ask at once, they learn no more than one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kunji_core::command::Request;
+use kunji_core::engine::COMMIT_TRIES_MAX;
 use kunji_core::receipt::Reply;
 use kunji_core::store::{Store, Survey};
 use kunji_core::time::DAY_MS;
 use kunji_testkit::{Home, verify_chains};
 
-use crate::engines::Bench;
+use crate::engines::{Ahead, Bench, Overtaken};
 use crate::homes::{block_on, on_every_store};
 
 on_every_store![
@@ -135,5 +136,19 @@ fn one_block_under_two_callers_is_read_once(mut home: impl Home) {
             assert_eq!(count(&replies), expected);
         }
         verify_chains(&bench.engine.store);
+    });
+}
+
+/// A commit names by its head what it rests on; so one head is one decision, also when two
+/// processes decide the same request in the same millisecond.
+#[test]
+fn no_two_decisions_come_to_one_head() {
+    block_on(async {
+        let bench = Bench::new(Overtaken::new()).await;
+        bench.engine.store.next(Ahead::AlwaysWins);
+        assert!(bench.run(bench.change("T1", "4821", "7392")).await.is_err());
+        let overtaken = bench.engine.store.overtaken.lock().unwrap();
+        let heads: BTreeSet<_> = overtaken.iter().map(|head| head.hash).collect();
+        assert_eq!((overtaken.len(), heads.len()), (COMMIT_TRIES_MAX, COMMIT_TRIES_MAX));
     });
 }

@@ -127,9 +127,10 @@ fn claim_leaves_an_errand_that_is_due_in_a_minute() {
 #[test]
 fn second_claim_takes_the_place_of_the_first() {
     let first = decide(&linked(), &claim(NUMERIC, "a@kunji", Aim::Register));
-    let (key, open) = (first.errands[0].key.clone(), first.next.unwrap());
+    let open = first.next.unwrap();
     let second = decide_at(&open, &claim(NUMERIC, "b@kunji", Aim::Register), now().plus(1));
-    assert_eq!((second.errands.len(), &second.settled[..]), (1, &[key][..]));
+    // The first request may be on its way to the mapper: its errand stands.
+    assert_eq!((second.errands.len(), &second.settled[..]), (1, &[][..]));
     let next = second.next.unwrap();
     assert_eq!(next.numbers().count(), 1);
     let claim = next.claim(&of_number(NUMERIC)).unwrap();
