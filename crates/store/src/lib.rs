@@ -7,8 +7,10 @@ mod memory;
 mod pending;
 mod postgres;
 mod rows;
+mod witness;
 
 pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;
 pub use postgres::{Migrated, Postgres, PostgresError, PostgresPlace, drop_schema, migrate};
+pub use witness::Witness;

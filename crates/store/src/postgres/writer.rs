@@ -17,6 +17,7 @@ use super::{PostgresError, RETRY_PAUSE, WRITE_DEADLINE};
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
 use crate::pending::Pending;
+use crate::witness::Stand;
 
 /// Commits that may wait for the writer; a further one is refused at once.
 const QUEUE_LEN_MAX: usize = 8192;
@@ -54,11 +55,11 @@ impl Writer {
     pub(super) fn start(
         pool: Pool,
         pending: Arc<Mutex<Pending>>,
-        on_batch: Option<BatchReport>,
+        told: Told,
     ) -> Result<Self, PostgresError> {
         let (queue, queued) = mpsc::channel(QUEUE_LEN_MAX);
         let (round, rounds) = watch::channel(0);
-        let work = Work { pool, pending, on_batch, round, waiting: VecDeque::new() };
+        let work = Work { pool, pending, told, round, waiting: VecDeque::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|_| PostgresError::Threads)?;
         let thread = std::thread::Builder::new().name("kunji-writer".to_owned());
@@ -95,6 +96,12 @@ impl Writer {
     }
 }
 
+/// Who hears of each batch: how long it was, and what it led to.
+pub(super) struct Told {
+    pub(super) on_batch: Option<BatchReport>,
+    pub(super) stand: Stand,
+}
+
 /// One fault, told to all that it met.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
@@ -103,7 +110,7 @@ struct Shared(#[source] Arc<StoreFault>);
 struct Work {
     pool: Pool,
     pending: Arc<Mutex<Pending>>,
-    on_batch: Option<BatchReport>,
+    told: Told,
     round: watch::Sender<u64>,
     /// Taken from the queue, but not fit to stand beside others of their batch.
     waiting: VecDeque<Queued>,
@@ -129,7 +136,7 @@ impl Work {
             }
             let len = self.write().await;
             in_company = len > 1;
-            if let Some(report) = &self.on_batch {
+            if let Some(report) = &self.told.on_batch {
                 report(len);
             }
             self.round.send_modify(|round| *round = round.wrapping_add(1));
@@ -152,6 +159,9 @@ impl Work {
         let mut places: Vec<_> = batch.into_iter().map(Some).collect();
         match written {
             Ok(written) => {
+                let done = written.iter().filter(|(_, done)| *done);
+                let done = done.filter_map(|(place, _)| entries.get(*place));
+                self.told.stand.durable(done.map(|entry| &**entry));
                 for (place, done) in written {
                     let Some(queued) = places.get_mut(place).and_then(Option::take) else {
                         continue;
@@ -161,6 +171,7 @@ impl Work {
                 }
             }
             Err(fault) => {
+                self.told.stand.unknown();
                 let fault = Shared(Arc::new(fault));
                 for queued in places.into_iter().flatten() {
                     let told = StoreFault::of("writing a batch")(fault.clone());

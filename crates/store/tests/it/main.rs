@@ -26,3 +26,4 @@ mod races;
 mod random;
 mod records;
 mod stories;
+mod witness;
