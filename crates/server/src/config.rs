@@ -40,6 +40,8 @@ pub struct Config {
     pub log: (LogLevel, LogFormat),
     /// Where state and keys lie.
     pub files: Files,
+    /// Checkpoints of the audit.
+    pub audit: Audit,
     /// Threads for RSA.
     pub rsa_threads: usize,
     /// The numbers that the rules depend on.
@@ -80,6 +82,15 @@ pub struct Files {
     pub key_file: PathBuf,
     /// What opens it.
     pub unseal_file: PathBuf,
+}
+
+/// Checkpoints of the audit.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// Where they are written, if anywhere.
+    pub checkpoint_dir: Option<PathBuf>,
+    /// How long from one to the next, in milliseconds.
+    pub every_ms: i64,
 }
 
 /// Settings of the Axis-style dialect.
@@ -241,6 +252,7 @@ impl Config {
                 key_file: file.vault.key_file,
                 unseal_file: file.vault.unseal_file,
             },
+            audit: Audit::check(file.audit)?,
             rsa_threads: file.vault.rsa_threads,
             transit: match file.pins.allow_clear_pin {
                 true => Transit::ClearAllowed,
@@ -252,6 +264,18 @@ impl Config {
             prepaid: Prepaid::check(file.prepaid)?,
             upi: Upi::check(file.upi)?,
             api_keys: api_keys(file.api.keys)?,
+        })
+    }
+}
+
+impl Audit {
+    fn check(file: file::AuditFile) -> Result<Self, ConfigError> {
+        let minutes = (1..=10_080).contains(&file.checkpoint_minutes);
+        ensure(minutes, "audit.checkpoint_minutes", "must be 1 to 10080")?;
+        let named = !file.checkpoint_dir.as_os_str().is_empty();
+        Ok(Self {
+            checkpoint_dir: named.then_some(file.checkpoint_dir),
+            every_ms: i64::from(file.checkpoint_minutes) * MINUTE_MS,
         })
     }
 }
@@ -443,6 +467,7 @@ mod tests {
         refused("[pins]\ntries_maxx = 3", "tries_maxx");
         refused("[pinz]\na = 1", "pinz");
         refused("[server]\nlisten = \"0.0.0.0:1\"", "server.allow_remote");
+        refused("[audit]\ncheckpoint_minutes = 0", "audit.checkpoint_minutes");
         refused("[store]\nurl = \"hunter2\"", "store.url: must be fjall:PATH or postgres://");
         refused("[prepaid]\nprefix = \"hunter2\"", "prepaid.prefix");
         refused("[[api.keys]]\nname = \"x\"\nkey = \"env:HUNTER2_IS_NOT_SET\"", "api.keys.key");
