@@ -3,6 +3,7 @@
 //! `ConfigFile` is what may be written; [`Config`] is what was checked. Printing a `Config` shows
 //! no secret.
 
+mod audit;
 mod file;
 mod layers;
 mod upi;
@@ -18,6 +19,7 @@ use kunji_core::time::{DAY_MS, MINUTE_MS};
 use kunji_store::PostgresPlace;
 use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
 
+pub use self::audit::Audit;
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
@@ -82,15 +84,6 @@ pub struct Files {
     pub key_file: PathBuf,
     /// What opens it.
     pub unseal_file: PathBuf,
-}
-
-/// Checkpoints of the audit.
-#[derive(Debug, Clone)]
-pub struct Audit {
-    /// Where they are written, if anywhere.
-    pub checkpoint_dir: Option<PathBuf>,
-    /// How long from one to the next, in milliseconds.
-    pub every_ms: i64,
 }
 
 /// Settings of the Axis-style dialect.
@@ -264,18 +257,6 @@ impl Config {
             prepaid: Prepaid::check(file.prepaid)?,
             upi: Upi::check(file.upi)?,
             api_keys: api_keys(file.api.keys)?,
-        })
-    }
-}
-
-impl Audit {
-    fn check(file: file::AuditFile) -> Result<Self, ConfigError> {
-        let minutes = (1..=10_080).contains(&file.checkpoint_minutes);
-        ensure(minutes, "audit.checkpoint_minutes", "must be 1 to 10080")?;
-        let named = !file.checkpoint_dir.as_os_str().is_empty();
-        Ok(Self {
-            checkpoint_dir: named.then_some(file.checkpoint_dir),
-            every_ms: i64::from(file.checkpoint_minutes) * MINUTE_MS,
         })
     }
 }

@@ -112,9 +112,7 @@ impl Keeper {
     pub async fn end(mut self, occasion: Occasion) -> Result<(), CheckpointError> {
         self.follow();
         match self.changed.take() {
-            these @ Changes::These(_) => {
-                self.write(occasion, these).await.map(drop).map_err(|(error, _)| error)
-            }
+            these @ Changes::These(_) => self.write(occasion, these).await.0,
             // This process has no time for the whole store; the next one finds no last checkpoint
             // of this one, and lists it.
             Changes::Unknown => Ok(()),
@@ -176,14 +174,14 @@ impl Keeper {
             give_up.store(true, Ordering::Relaxed);
             std::future::pending().await
         };
-        let written = tokio::select! {
-            written = self.write(Occasion::Interval, changes) => written,
+        let (written, changes) = tokio::select! {
+            done = self.write(Occasion::Interval, changes) => done,
             never = overdue => never,
         };
         self.failed = written.is_err();
         self.due = now.plus(match written {
-            Ok(_) => self.every_ms,
-            Err((error, changes)) => {
+            Ok(()) => self.every_ms,
+            Err(error) => {
                 self.changed.put_back(changes);
                 self.report(&error);
                 RETRY_MS.min(self.every_ms)
@@ -191,12 +189,12 @@ impl Keeper {
         });
     }
 
-    /// Writes one beside the requests; hands back what it could not write down.
+    /// Writes one beside the requests; hands back what was to be written down.
     async fn write(
         &mut self,
         occasion: Occasion,
         changes: Changes,
-    ) -> Result<Written, (CheckpointError, Changes)> {
+    ) -> (Result<(), CheckpointError>, Changes) {
         let at = match self.previous {
             // Names must follow each other even where the machine's clock was set back.
             Some(before) => self.app.clock().now().max(before.at.plus(1)),
@@ -210,14 +208,15 @@ impl Keeper {
             let paths = (lane.draft(), lane.path(at, &series));
             let job = Job { series, number, previous, at, occasion, changes: &changes };
             let Issuer { store, vault, .. } = &*issuer;
-            let written = job.write(store, vault, (&paths.0, &paths.1), &give_up);
-            written.map_err(|error| (error, changes))
+            (job.write(store, vault, (&paths.0, &paths.1), &give_up), changes)
         });
-        let gone = |_| (CheckpointError::Thread, Changes::Unknown);
-        let written = writing.await.map_err(gone).flatten()?;
-        self.previous = Some(Before { hash: written.hash, at });
-        self.number = self.number.saturating_add(1);
-        Ok(written)
+        let gone = |_| (Err(CheckpointError::Thread), Changes::Unknown);
+        let (written, changes) = writing.await.unwrap_or_else(gone);
+        let noted = written.map(|Written { hash, .. }| {
+            self.previous = Some(Before { hash, at });
+            self.number = self.number.saturating_add(1);
+        });
+        (noted, changes)
     }
 
     fn report(&self, error: &CheckpointError) {
