@@ -285,6 +285,12 @@ impl ChainCheck {
         Self { subject, head: Head::default() }
     }
 
+    /// How far the chain has come.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
     /// Takes the next event as it was stored, and says what it is.
     ///
     /// # Errors

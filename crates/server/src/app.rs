@@ -257,11 +257,11 @@ impl App {
         tracing::error!(fault, "{operation} broke");
     }
 
-    /// Waits until every operation under way has ended, as long as any caller would.
-    pub async fn drained(&self) {
+    /// Waits until every operation under way has ended, as long as any caller would; says whether
+    /// they all have. Late ones stay what their callers were told: of unknown outcome.
+    pub async fn drained(&self) -> bool {
         let all = self.shared.operations.acquire_many(OPERATIONS_MAX);
-        // Late ones stay what their callers were told: of unknown outcome.
-        let _ = tokio::time::timeout(OPERATION_TIMEOUT, all).await;
+        matches!(tokio::time::timeout(OPERATION_TIMEOUT, all).await, Ok(Ok(_)))
     }
 
     fn elapsed_ms(&self) -> u64 {

@@ -13,6 +13,7 @@ mod fetch;
 mod keys;
 mod migrate;
 mod pin_block;
+mod place;
 mod run;
 mod sign;
 mod token;
@@ -73,7 +74,7 @@ enum Command {
     Sign(sign::SignCommand),
     /// Bring a PostgreSQL database to the schema of this build.
     Migrate(migrate::MigrateArgs),
-    /// Check the audit of a store that no process has open.
+    /// Check the audit of a store, and write checkpoints of it.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Care for the keys.

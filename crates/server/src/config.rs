@@ -3,6 +3,7 @@
 //! `ConfigFile` is what may be written; [`Config`] is what was checked. Printing a `Config` shows
 //! no secret.
 
+mod audit;
 mod file;
 mod layers;
 mod upi;
@@ -18,6 +19,7 @@ use kunji_core::time::{DAY_MS, MINUTE_MS};
 use kunji_store::{PostgresPlace, Spread};
 use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
 
+pub use self::audit::Audit;
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
@@ -40,6 +42,8 @@ pub struct Config {
     pub log: (LogLevel, LogFormat),
     /// Where state and keys lie.
     pub files: Files,
+    /// Checkpoints of the audit.
+    pub audit: Audit,
     /// Threads for RSA.
     pub rsa_threads: usize,
     /// The numbers that the rules depend on.
@@ -246,6 +250,7 @@ impl Config {
                 key_file: file.vault.key_file,
                 unseal_file: file.vault.unseal_file,
             },
+            audit: Audit::check(file.audit)?,
             rsa_threads: file.vault.rsa_threads,
             transit: match file.pins.allow_clear_pin {
                 true => Transit::ClearAllowed,
@@ -448,6 +453,7 @@ mod tests {
         refused("[pins]\ntries_maxx = 3", "tries_maxx");
         refused("[pinz]\na = 1", "pinz");
         refused("[server]\nlisten = \"0.0.0.0:1\"", "server.allow_remote");
+        refused("[audit]\ncheckpoint_minutes = 0", "audit.checkpoint_minutes");
         refused("[store]\nurl = \"hunter2\"", "store.url: must be fjall:PATH or postgres://");
         refused("[prepaid]\nprefix = \"hunter2\"", "prepaid.prefix");
         refused("[[api.keys]]\nname = \"x\"\nkey = \"env:HUNTER2_IS_NOT_SET\"", "api.keys.key");

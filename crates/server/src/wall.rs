@@ -11,6 +11,13 @@ pub fn iso(at: Millis) -> String {
     format!("{at:.3}")
 }
 
+/// Reads what [`iso`] writes.
+#[must_use]
+pub fn parse_iso(text: &str) -> Option<Millis> {
+    let at = Millis(text.parse::<Timestamp>().ok()?.as_millisecond());
+    (iso(at) == text).then_some(at)
+}
+
 /// `YYYYMMDDHHMMSS`, 24 hours, Indian time, as card programs write it.
 #[must_use]
 pub fn compact(at: Millis) -> String {
@@ -94,6 +101,9 @@ mod tests {
     fn instants_are_written_as_vendors_do() {
         let at = Millis(1_468_531_717_000);
         assert_eq!(iso(at), "2016-07-14T21:28:37.000Z");
+        assert_eq!(parse_iso("2016-07-14T21:28:37.000Z"), Some(at));
+        assert_eq!(parse_iso("2016-07-14T21:28:37Z"), None);
+        assert_eq!(parse_iso("yesterday"), None);
         assert_eq!(compact(at), "20160715025837");
         assert_eq!(indian(at), "2016-07-15T02:58:37+05:30");
     }

@@ -1,5 +1,7 @@
 //! The store that the configuration names, whichever engine that is.
 
+use std::sync::Arc;
+
 use kunji_core::audit::Subject;
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
@@ -10,7 +12,7 @@ use kunji_core::store::{
     Commit, Committed, Intake, Load, Loaded, Look, Record, Row, Scope, Store, StoreFault, Survey,
 };
 
-use crate::{Embedded, Postgres};
+use crate::{Embedded, Postgres, Witness};
 
 /// One of the engines.
 pub enum Archive {
@@ -54,6 +56,11 @@ impl Archive {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))
+    }
+
+    /// Lets a witness hear of each commit that becomes durable from now on; the first one stays.
+    pub fn attach(&self, witness: Arc<dyn Witness>) {
+        each!(self, store => store.attach(witness));
     }
 
     /// Whether commits are still accepted.

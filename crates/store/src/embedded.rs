@@ -32,6 +32,7 @@ use self::writer::Writer;
 use crate::entry::Entry;
 use crate::pending::{Pending, Room};
 use crate::rows;
+use crate::witness::{Stand, Witness};
 
 /// The format that this build reads and writes; a store of another one is refused.
 ///
@@ -107,6 +108,7 @@ pub enum OpenError {
 pub struct Embedded {
     spaces: Arc<Spaces>,
     pending: Arc<Mutex<Pending>>,
+    stand: Stand,
     writer: Writer,
 }
 
@@ -126,9 +128,11 @@ impl Embedded {
     pub fn open(path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
         let spaces = Arc::new(Spaces::open(path, &settings)?);
         let pending = Arc::new(Mutex::new(Pending::default()));
-        let writer = Writer::start(Arc::clone(&spaces), Arc::clone(&pending), settings)
+        let stand = Stand::default();
+        let (shared, waiting) = (Arc::clone(&spaces), Arc::clone(&pending));
+        let writer = Writer::start(shared, waiting, settings, stand.clone())
             .map_err(|source| OpenError::Engine { path: path.to_owned(), source: source.into() })?;
-        Ok(Self { spaces, pending, writer })
+        Ok(Self { spaces, pending, stand, writer })
     }
 
     /// Whether nobody was ever seeded or created here.
@@ -137,6 +141,11 @@ impl Embedded {
     /// `StoreFault` when the store cannot be read.
     pub fn is_empty(&self) -> Result<bool, StoreFault> {
         self.spaces.rows.is_empty().map_err(StoreFault::of("looking for rows"))
+    }
+
+    /// Lets a witness hear of each commit that becomes durable from now on; the first one stays.
+    pub fn attach(&self, witness: Arc<dyn Witness>) {
+        self.stand.take(witness);
     }
 
     /// Whether commits are still accepted: not after a failed batch.

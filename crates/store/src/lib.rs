@@ -7,6 +7,7 @@ mod memory;
 mod pending;
 mod postgres;
 mod rows;
+mod witness;
 
 pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
@@ -14,3 +15,4 @@ pub use memory::Memory;
 pub use postgres::{
     LOAD_SPREAD, Migrated, Postgres, PostgresError, PostgresPlace, Spread, drop_schema, migrate,
 };
+pub use witness::Witness;

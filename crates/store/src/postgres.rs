@@ -43,11 +43,12 @@ pub use self::connect::{PostgresPlace, Spread};
 use self::connect::{may_pass, pool};
 use self::lead::Lead;
 pub use self::migrate::{Migrated, PostgresError, drop_schema, migrate};
-use self::writer::Writer;
+use self::writer::{Told, Writer};
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
 use crate::pending::{Pending, Room};
 use crate::rows;
+use crate::witness::{Stand, Witness};
 
 /// How long a batch is sent again before its callers hear that nobody knows.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -73,6 +74,7 @@ pub struct Postgres {
     place: PostgresPlace,
     pool: Pool,
     pending: Arc<Mutex<Pending>>,
+    stand: Stand,
     writer: Writer,
     lead: Lead,
 }
@@ -88,9 +90,11 @@ impl Postgres {
     ) -> Result<Self, PostgresError> {
         walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
         let pending = Arc::new(Mutex::new(Pending::default()));
-        let writer = Writer::start(&place, Arc::clone(&pending), on_batch)?;
+        let stand = Stand::default();
+        let told = Told { on_batch, stand: stand.clone() };
+        let writer = Writer::start(&place, Arc::clone(&pending), told)?;
         let lead = Lead::new(pool(&place, 1)?);
-        Ok(Self { pool: pool(&place, place.connections)?, place, pending, writer, lead })
+        Ok(Self { pool: pool(&place, place.connections)?, place, pending, stand, writer, lead })
     }
 
     /// Whether this process is the one, of those over this schema, that runs errands and webhooks.
@@ -99,6 +103,11 @@ impl Postgres {
     /// `StoreFault` when the database is out of reach.
     pub async fn leads(&self) -> Result<bool, StoreFault> {
         self.lead.is_held().await.map_err(StoreFault::of("taking the lead"))
+    }
+
+    /// Lets a witness hear of each commit that becomes durable from now on; the first one stays.
+    pub fn attach(&self, witness: Arc<dyn Witness>) {
+        self.stand.take(witness);
     }
 
     /// Whether commits are still accepted.

@@ -21,6 +21,7 @@
 
 mod block;
 mod blocklist;
+mod checkpoint;
 mod content;
 mod digest;
 mod envelope;
@@ -47,7 +48,8 @@ mod verifier;
 
 pub use block::{BLOCK_LEN_MAX, BlockMark, Cost, Opening, PinBlock, PinUse, Transit, Unreadable};
 pub use blocklist::{BLOCKLIST_LEN_MAX, Blocklist, BlocklistError};
-pub use digest::sha256;
+pub use checkpoint::CheckpointKeys;
+pub use digest::{Sha256, sha256};
 pub use envelope::{JWE_LEN_MAX, JweParts};
 pub use fault::{FileProblem, KeyFault, VaultFault};
 pub use fingerprint::{Fingerprint, Fingerprinter};

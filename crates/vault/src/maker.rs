@@ -17,7 +17,7 @@ use crate::jwe::{ECDH_ES, concat_kdf};
 use crate::jwk::{self, Jwk, JwkSet};
 
 /// The longest JWK set that is read, in bytes.
-const JWKS_LEN_MAX: usize = 256 * 1024;
+pub(crate) const JWKS_LEN_MAX: usize = 256 * 1024;
 
 const FAULT: VaultFault = VaultFault("make a PIN block");
 

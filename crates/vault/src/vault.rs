@@ -6,9 +6,11 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use crate::block::{BlockMark, Opening, PinBlock, Transit, Unreadable};
+use crate::checkpoint;
 use crate::envelope::JweParts;
 use crate::fault::{KeyFault, VaultFault};
 use crate::fingerprint::Fingerprinter;
+use crate::jose;
 use crate::jwe;
 use crate::jwk::JwkSet;
 use crate::jws::JwsParts;
@@ -186,14 +188,29 @@ impl Vault {
     /// That costs a core about a millisecond.
     ///
     /// # Errors
-    /// When no signing key was made yet, or the cryptographic library fails.
+    /// When no signing key was made yet, the message could be taken for that of
+    /// a checkpoint, or the cryptographic library fails.
     pub fn sign(
         &self,
         scheme: RsaScheme,
         message: &[&[u8]],
     ) -> Result<(String, Vec<u8>), VaultFault> {
+        if checkpoint::is_message(message) {
+            return Err(VaultFault("sign what looks like a checkpoint"));
+        }
         let key = self.signing_key()?;
         Ok((key.kid().to_owned(), key.sign(scheme, message)?))
+    }
+
+    /// Signs the SHA-256 of a checkpoint with the newest key, so that it means
+    /// nothing else; gives the key's id and the signature in base64url.
+    ///
+    /// # Errors
+    /// When no signing key was made yet, or the cryptographic library fails.
+    pub fn sign_checkpoint(&self, digest: &[u8; 32]) -> Result<(String, String), VaultFault> {
+        let key = self.signing_key()?;
+        let signature = key.sign(RsaScheme::Pss, &checkpoint::message(digest))?;
+        Ok((key.kid().to_owned(), jose::encode(&signature)))
     }
 
     /// Signs a payload as a JWS (RFC 7515) that names the key.

@@ -1,111 +1,125 @@
-//! `kunji audit verify`: walks every chain of a store that no process has open.
+//! `kunji audit`: checks every chain of a store, and writes and compares checkpoints of them.
 
+mod checkpoint;
+
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use kunji_core::audit::{ChainCheck, Subject};
-use kunji_core::store::{StoreFault, Survey};
-use kunji_store::{Embedded, EmbeddedSettings};
+use kunji_vault::CheckpointKeys;
 
-use super::{ConfigArgs, Output, print, print_json};
-use crate::config::Place;
-use crate::sandbox::ground;
+use super::place::{PlaceArgs, open_store, open_vault};
+use super::{Output, print, print_json};
+use crate::audit::reader::{Flaw, ReadError, Reader};
+use crate::audit::verify::{Comparison, Findings, verify};
+use crate::config::Files;
+
+/// Longest key set that is read from a file, in bytes.
+const JWKS_LEN_MAX: u64 = 256 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Check that no event was altered, dropped, swapped or cut off.
     Verify(VerifyArgs),
+    /// Write a signed checkpoint of all chains, to be kept elsewhere.
+    Checkpoint(checkpoint::CheckpointArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// A sandbox's directory; else the store of the configuration is checked.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
     #[command(flatten)]
-    config: ConfigArgs,
-}
-
-/// What was found.
-#[derive(Debug, Default)]
-struct Findings {
-    chains: u64,
-    events: u64,
-    breaks: Vec<String>,
+    place: PlaceArgs,
+    /// Compare with this checkpoint as well; may be given many times.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    /// Public keys (JWK set) that checkpoints are signed with; else those of the key file.
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    jwks: Option<PathBuf>,
 }
 
 pub(super) fn run(command: &AuditCommand, output: Output) -> anyhow::Result<ExitCode> {
-    let AuditCommand::Verify(args) = command;
-    let path = match &args.data {
-        Some(dir) => {
-            let store = ground::current(dir);
-            let number =
-                store.with_context(|| format!("there is no sandbox at {}", dir.display()))?;
-            dir.join(format!("store-{number}"))
-        }
-        None => match args.config.load()?.files.store {
-            Place::Embedded(path) => path,
-            Place::Postgres(_) => anyhow::bail!("not yet"),
-        },
-    };
-    let findings = check(&path)?;
-    let holds = findings.breaks.is_empty();
-    let Findings { chains, events, breaks } = findings;
-    match output {
-        Output::Json => print_json(&serde_json::json!({
-            "holds": holds, "chains": chains, "events": events, "breaks": breaks,
-        }))?,
-        Output::Text => {
-            for broken in breaks {
-                print(&format!("BROKEN {broken}\n"))?;
-            }
-            let verdict = if holds { "the audit holds" } else { "the audit does NOT hold" };
-            print(&format!("{verdict}: {chains} chains, {events} events\n"))?;
-        }
+    match command {
+        AuditCommand::Verify(args) => run_verify(args, output),
+        AuditCommand::Checkpoint(args) => checkpoint::run(args, output),
     }
-    Ok(ExitCode::from(if holds { 0 } else { 4 }))
 }
 
-fn check(path: &Path) -> anyhow::Result<Findings> {
-    anyhow::ensure!(path.is_dir(), "there is no store at {}", path.display());
-    let store = Embedded::open(path, EmbeddedSettings::default())?;
+fn run_verify(args: &VerifyArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let files = args.place.files()?;
     let mut findings = Findings::default();
-    store.each_record(&mut |subject, record| {
-        findings.chains = findings.chains.saturating_add(1);
-        match chain(&store, &subject, &record.head)? {
-            Ok(()) => findings.events = findings.events.saturating_add(record.head.seq),
-            Err(broken) => findings.breaks.push(format!("{subject}: {broken}")),
-        }
-        Ok(())
-    })?;
-    if findings.chains == 0 {
-        findings.breaks.push("the store is empty: not even a start is recorded".to_owned());
-    }
-    let kept = store.count_events()?;
-    if findings.breaks.is_empty() && kept != findings.events {
-        let stray = kept.abs_diff(findings.events);
-        findings.breaks.push(format!("{stray} events belong to no chain"));
-    }
-    Ok(findings)
+    let comparisons = match args.checkpoint.as_slice() {
+        [] => Vec::new(),
+        paths => prove_all(paths, &keys(args, &files)?, &mut findings)?,
+    };
+    let findings = verify(&open_store(&files)?, comparisons, findings)?;
+    say(&findings, args.checkpoint.len(), output)?;
+    Ok(ExitCode::from(if findings.holds() { 0 } else { 4 }))
 }
 
-fn chain(
-    store: &Embedded,
-    subject: &Subject,
-    head: &kunji_core::audit::Head,
-) -> Result<Result<(), kunji_core::audit::ChainBreak>, StoreFault> {
-    let mut check = ChainCheck::start(subject.clone());
-    let mut broken = None;
-    store.each_event(subject, &mut |encoded| {
-        if broken.is_none() {
-            broken = check.take(encoded).err();
+/// The keys that a checkpoint may be signed with.
+fn keys(args: &VerifyArgs, files: &Files) -> anyhow::Result<CheckpointKeys> {
+    let Some(path) = &args.jwks else {
+        let jwks = open_vault(files)?.jwks();
+        return CheckpointKeys::from_jwks(&jwks).context("the key file has no signing key");
+    };
+    let unread = || format!("{} cannot be read", path.display());
+    let file = std::fs::File::open(path).with_context(unread)?;
+    let mut text = String::new();
+    file.take(JWKS_LEN_MAX + 1).read_to_string(&mut text).with_context(unread)?;
+    let unusable = || format!("{} has no key that checkpoints are signed with", path.display());
+    CheckpointKeys::from_jwks(&text).with_context(unusable)
+}
+
+/// The checkpoints that prove something; the others are breaks by themselves.
+fn prove_all(
+    paths: &[PathBuf],
+    keys: &CheckpointKeys,
+    findings: &mut Findings,
+) -> anyhow::Result<Vec<Comparison>> {
+    let mut comparisons = Vec::new();
+    for path in paths {
+        match prove(path, keys) {
+            Ok(comparison) => comparisons.push(comparison),
+            Err(ReadError::Flaw(flaw)) => findings.broken(said_of(path, &flaw)),
+            Err(ReadError::Io(error)) => {
+                return Err(error).with_context(|| format!("{} cannot be read", path.display()));
+            }
         }
-        Ok(())
-    })?;
-    Ok(match broken {
-        Some(broken) => Err(broken),
-        None => check.finish(head),
-    })
+    }
+    Ok(comparisons)
+}
+
+fn prove(path: &Path, keys: &CheckpointKeys) -> Result<Comparison, ReadError> {
+    let proven = Reader::open(path)?.prove(keys)?;
+    Comparison::begin(path, proven)
+}
+
+fn said_of(path: &Path, flaw: &Flaw) -> String {
+    format!("{}: the checkpoint proves nothing: {flaw}", path.display())
+}
+
+fn say(findings: &Findings, checkpoints: usize, output: Output) -> std::io::Result<()> {
+    let holds = findings.holds();
+    let Findings { chains, events, heads, breaks, more } = findings;
+    if output == Output::Json {
+        return print_json(&serde_json::json!({
+            "holds": holds, "chains": chains, "events": events,
+            "checkpoints": checkpoints, "heads": heads,
+            "breaks": breaks, "more_breaks": more,
+        }));
+    }
+    for broken in breaks {
+        print(&format!("BROKEN {broken}\n"))?;
+    }
+    if *more > 0 {
+        print(&format!("BROKEN and {more} more\n"))?;
+    }
+    let verdict = if holds { "the audit holds" } else { "the audit does NOT hold" };
+    let compared = match checkpoints {
+        0 => String::new(),
+        _ => format!(", {checkpoints} checkpoints with {heads} heads"),
+    };
+    print(&format!("{verdict}: {chains} chains, {events} events{compared}\n"))
 }

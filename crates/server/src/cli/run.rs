@@ -16,6 +16,8 @@ use tokio::sync::watch;
 
 use super::{ConfigArgs, Flags, Output};
 use crate::app::{App, Purpose};
+use crate::audit::checkpoint::Occasion;
+use crate::audit::keeper::Keeper;
 use crate::boot;
 use crate::clock::ServiceClock;
 use crate::config::{AxisMode, Config, Layers, Place, Webhook};
@@ -167,6 +169,8 @@ async fn listen(
     let listener = bind(config.listen).await?;
     let base = format!("http://{}", listener.local_addr()?);
     app.listens_at(&base);
+    let keeper = Keeper::start(app).await.context("no checkpoint of the audit can be written")?;
+    let keeping = keeper.map(|keeper| tokio::spawn(keeper.run(stopped.clone())));
     let errands = tokio::spawn(errands::run(app.clone(), stopped.clone()));
     let telling = tokio::spawn(Deliverer::prepare(app)?.run(stopped.clone()));
     let open = metrics.connections();
@@ -196,7 +200,15 @@ async fn listen(
     if let Some(measuring) = measuring {
         measuring.await??;
     }
-    app.drained().await;
+    let occasion = match app.drained().await {
+        true => Occasion::Shutdown,
+        // What is late is in none of our checkpoints.
+        false => Occasion::Interval,
+    };
+    if let Some(keeping) = keeping {
+        let ended = keeping.await?.end(occasion).await;
+        ended.context("the last checkpoint of the audit cannot be written")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

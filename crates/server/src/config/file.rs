@@ -19,6 +19,7 @@ pub struct ConfigFile {
     pub(super) log: Log,
     pub(super) store: Store,
     pub(super) vault: VaultFile,
+    pub(super) audit: AuditFile,
     pub(super) pins: Pins,
     pub(super) axis: AxisFile,
     pub(super) prepaid: PrepaidFile,
@@ -74,6 +75,13 @@ pub(super) struct VaultFile {
     pub(super) key_file: PathBuf,
     pub(super) unseal_file: PathBuf,
     pub(super) rsa_threads: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditFile {
+    pub(super) checkpoint_dir: PathBuf,
+    pub(super) checkpoint_minutes: u32,
 }
 
 #[derive(Debug, Deserialize)]

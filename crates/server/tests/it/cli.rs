@@ -204,7 +204,10 @@ fn the_audit_of_a_sandbox_holds() {
     // that of the caller's strangers.
     assert_eq!(said, "the audit holds: 34 chains, 37 events\n");
     let args = ["audit", "verify", "--data", left.path(), "--output", "json"];
-    let expected = json!({ "holds": true, "chains": 34, "events": 37, "breaks": [] });
+    let expected = json!({
+        "holds": true, "chains": 34, "events": 37, "checkpoints": 0, "heads": 0,
+        "breaks": [], "more_breaks": 0,
+    });
     assert_eq!(json_of(&done(&args, "")), expected);
 }
 

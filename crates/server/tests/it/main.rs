@@ -6,6 +6,8 @@ mod support;
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod axis;
 #[cfg(test)]
 mod browser;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::{EmbeddedSettings, Spaces};
 use crate::entry::Entry;
 use crate::pending::Pending;
+use crate::witness::Stand;
 
 /// Commits that may wait for the writer; a further one is refused at once.
 const QUEUE_LEN_MAX: usize = 8192;
@@ -40,11 +41,12 @@ impl Writer {
         spaces: Arc<Spaces>,
         pending: Arc<Mutex<Pending>>,
         settings: EmbeddedSettings,
+        stand: Stand,
     ) -> io::Result<Self> {
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
         let thread = std::thread::Builder::new()
             .name("kunji-writer".to_owned())
-            .spawn(move || write_all(&spaces, &pending, &queued, &settings))?;
+            .spawn(move || write_all(&spaces, &pending, &queued, &settings, &stand))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -89,6 +91,7 @@ fn write_all(
     pending: &Mutex<Pending>,
     queued: &Receiver<Queued>,
     settings: &EmbeddedSettings,
+    stand: &Stand,
 ) {
     let mut batch = Vec::with_capacity(settings.batch_len_max);
     let mut in_company = false;
@@ -104,6 +107,10 @@ fn write_all(
             report(batch.len());
         }
         let failed = written.is_err();
+        match failed {
+            true => stand.unknown(),
+            false => stand.durable(batch.iter().map(|queued| &*queued.entry)),
+        }
         if !failed && let Ok(mut pending) = pending.lock() {
             for Queued { entry, ticket, .. } in &batch {
                 pending.forget(entry, *ticket);

@@ -18,6 +18,7 @@ use super::{PostgresError, RETRY_PAUSE, WRITE_DEADLINE};
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
 use crate::pending::Pending;
+use crate::witness::Stand;
 
 /// Commits that may wait for the writer; a further one is refused at once.
 const QUEUE_LEN_MAX: usize = 8192;
@@ -55,7 +56,7 @@ impl Writer {
     pub(super) fn start(
         place: &PostgresPlace,
         pending: Arc<Mutex<Pending>>,
-        on_batch: Option<BatchReport>,
+        told: Told,
     ) -> Result<Self, PostgresError> {
         let (queue, queued) = mpsc::channel(QUEUE_LEN_MAX);
         let (round, rounds) = watch::channel(0);
@@ -64,7 +65,7 @@ impl Writer {
             Spread::Together => pool(place, 1)?,
             Spread::BySubject => pool(place, place.connections)?,
         };
-        let work = Work { pool, spread, pending, on_batch, round, waiting: VecDeque::new() };
+        let work = Work { pool, spread, pending, told, round, waiting: VecDeque::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|_| PostgresError::Threads)?;
         let thread = std::thread::Builder::new().name("kunji-writer".to_owned());
@@ -101,6 +102,12 @@ impl Writer {
     }
 }
 
+/// Who hears of each batch: how long it was, and what it led to.
+pub(super) struct Told {
+    pub(super) on_batch: Option<BatchReport>,
+    pub(super) stand: Stand,
+}
+
 /// One fault, told to all that it met.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
@@ -110,7 +117,7 @@ struct Work {
     pool: Pool,
     spread: Spread,
     pending: Arc<Mutex<Pending>>,
-    on_batch: Option<BatchReport>,
+    told: Told,
     round: watch::Sender<u64>,
     /// Taken from the queue, but not fit to stand beside others of their batch.
     waiting: VecDeque<Queued>,
@@ -136,7 +143,7 @@ impl Work {
             }
             let len = self.write().await;
             in_company = len > 1;
-            if let Some(report) = &self.on_batch {
+            if let Some(report) = &self.told.on_batch {
                 report(len);
             }
             self.round.send_modify(|round| *round = round.wrapping_add(1));
@@ -154,10 +161,16 @@ impl Work {
         }
         self.waiting = later;
         let entries: Vec<_> = batch.iter().map(|queued| Arc::clone(&queued.entry)).collect();
-        let written = send(self, &groups, &entries).await;
+        let written = groups.by_place(send(self, &groups, &entries).await);
+        let done = written.iter().filter(|(_, done)| matches!(done, Ok(true)));
+        let done = done.filter_map(|(place, _)| entries.get(*place));
+        self.told.stand.durable(done.map(|entry| &**entry));
+        if written.iter().any(|(_, done)| done.is_err()) {
+            self.told.stand.unknown();
+        }
         let len = batch.len();
         let mut places: Vec<_> = batch.into_iter().map(Some).collect();
-        for (place, done) in groups.by_place(written) {
+        for (place, done) in written {
             let Some(queued) = places.get_mut(place).and_then(Option::take) else { continue };
             let answer = match done {
                 Ok(true) => Ok(Committed::Done),

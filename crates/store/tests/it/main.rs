@@ -27,3 +27,4 @@ mod random;
 mod records;
 mod simulation;
 mod stories;
+mod witness;

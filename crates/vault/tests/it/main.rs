@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod blocks;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod envelopes;
 #[cfg(test)]
 mod key_file;

@@ -51,7 +51,7 @@ pub(crate) struct Planted {
 impl Planted {
     /// Puts a commit on top of what is there now, whatever that is.
     async fn rebased(&self, commit: Commit) -> Result<Commit, StoreFault> {
-        let load = Load { subject: &commit.subject, receipt: None, marks: &[] };
+        let load = Load::of(&commit.subject);
         let head = self.inner.load(&load).await?.record.head;
         if head == commit.expected {
             return Ok(commit);
@@ -87,7 +87,7 @@ impl Store for Planted {
             Plant::ReceiptForgotten if shows => commit.receipt = None,
             Plant::ErrandForgotten if shows => commit.errands.clear(),
             Plant::EventSkipped if shows && commit.receipt.is_none() => {
-                let load = Load { subject: &commit.subject, receipt: None, marks: &[] };
+                let load = Load::of(&commit.subject);
                 let there = self.inner.load(&load).await?.record;
                 let rows = |record: &Record| postcard::to_stdvec(&record.state).unwrap();
                 if rows(&there) == rows(&commit.record) {

@@ -1,0 +1,276 @@
+//! Checks every chain of a store in one walk, and compares it with checkpoints on the way.
+//!
+//! The walk shows subjects in the order of their bytes, and so do checkpoints: each file is read
+//! along once, and nothing is held of it but its next line. A head that was listed must lie on its
+//! chain, not at its end: others may have gone on from there.
+
+use std::path::{Path, PathBuf};
+
+use kunji_core::audit::{ChainBreak, ChainCheck, Head, Subject};
+use kunji_core::store::{Row, Scope, StoreFault, Survey};
+
+use super::checkpoint::{Hash, store_name};
+use super::reader::{Proven, ReadError, Reader};
+
+/// Breaks that are told one by one; further ones are counted.
+pub const BREAKS_LEN_MAX: usize = 1000;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Chains that have a record.
+    pub chains: u64,
+    /// Events of the chains that hold.
+    pub events: u64,
+    /// Heads of checkpoints that were compared.
+    pub heads: u64,
+    /// What does not hold.
+    pub breaks: Vec<String>,
+    /// How much more does not hold.
+    pub more: u64,
+}
+
+impl Findings {
+    /// Whether everything holds.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.breaks.is_empty()
+    }
+
+    /// Takes down a break.
+    pub fn broken(&mut self, what: String) {
+        match self.breaks.len() < BREAKS_LEN_MAX {
+            true => self.breaks.push(what),
+            false => self.more = self.more.saturating_add(1),
+        }
+    }
+}
+
+/// A checkpoint that was proven, and is compared now.
+#[derive(Debug)]
+pub struct Comparison {
+    path: PathBuf,
+    proven: Proven,
+    reader: Reader,
+    next: Option<(String, Head)>,
+}
+
+impl Comparison {
+    /// Begins again at the first head of a file that was proven.
+    ///
+    /// # Errors
+    /// `ReadError` when the file cannot be read any more.
+    pub fn begin(path: &Path, proven: Proven) -> Result<Self, ReadError> {
+        let mut reader = Reader::open(path)?;
+        let next = reader.next_head()?;
+        Ok(Self { path: path.to_owned(), proven, reader, next })
+    }
+
+    /// What it lists of this subject; what it lists before it is not there.
+    fn seek(&mut self, name: &str, findings: &mut Findings) -> Result<Option<Head>, StoreFault> {
+        self.miss_until(Some(name), findings)?;
+        match &self.next {
+            Some((subject, head)) if subject == name => {
+                let head = *head;
+                self.advance(findings)?;
+                Ok(Some(head))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Tells of each head before this subject, or of all that are left, that its chain is gone.
+    fn miss_until(
+        &mut self,
+        name: Option<&str>,
+        findings: &mut Findings,
+    ) -> Result<(), StoreFault> {
+        while let Some((subject, head)) = &self.next
+            && name.is_none_or(|name| subject.as_str() < name)
+        {
+            let path = self.path.display();
+            let listed = head.seq;
+            findings.broken(format!("{path}: {subject}: all of {listed} listed events are gone"));
+            self.advance(findings)?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, findings: &mut Findings) -> Result<(), StoreFault> {
+        findings.heads = findings.heads.saturating_add(1);
+        self.next = self.reader.next_head().map_err(StoreFault::of("reading a checkpoint"))?;
+        Ok(())
+    }
+
+    /// Reads what is left, and makes sure that it was the file that had been proven.
+    fn finish(&mut self, findings: &mut Findings) -> Result<(), StoreFault> {
+        self.miss_until(None, findings)?;
+        match self.reader.whole() == Some(self.proven.hash) {
+            true => Ok(()),
+            false => Err(StoreFault::of("reading a checkpoint")("somebody changed it meanwhile")),
+        }
+    }
+}
+
+/// Checks all chains of a store, and all heads of the checkpoints.
+///
+/// # Errors
+/// `StoreFault` when the store or a checkpoint cannot be read.
+pub fn verify(
+    store: &impl Survey,
+    comparisons: Vec<Comparison>,
+    findings: Findings,
+) -> Result<Findings, StoreFault> {
+    let mut walk = Walk { chain: None, stray: 0, comparisons, findings };
+    let name = store_name(store)?;
+    walk.compare_with_store(name);
+    walk.compare_links();
+    store.survey(Scope::Chains, &mut |row| walk.take(row))?;
+    walk.close(None);
+    let Walk { stray, mut comparisons, mut findings, .. } = walk;
+    for comparison in &mut comparisons {
+        comparison.finish(&mut findings)?;
+    }
+    if stray > 0 {
+        findings.broken(format!("{stray} events belong to no chain"));
+    }
+    if findings.chains == 0 {
+        findings.broken("the store is empty: not even a start is recorded".to_owned());
+    }
+    Ok(findings)
+}
+
+/// Where the walk stands.
+struct Walk {
+    chain: Option<Chain>,
+    stray: u64,
+    comparisons: Vec<Comparison>,
+    findings: Findings,
+}
+
+/// The chain that the walk is on.
+struct Chain {
+    subject: Subject,
+    check: ChainCheck,
+    broken: Option<ChainBreak>,
+    events: u64,
+    listed: Vec<Listed>,
+}
+
+/// What one checkpoint lists of the chain, and whether that was met.
+struct Listed {
+    path: PathBuf,
+    head: Head,
+    met: Option<bool>,
+}
+
+impl Walk {
+    fn take(&mut self, row: Row) -> Result<(), StoreFault> {
+        match row {
+            Row::Event(subject, encoded) => {
+                self.turn_to(subject)?.take(&encoded);
+                Ok(())
+            }
+            Row::Record(subject, record) => {
+                self.turn_to(subject)?;
+                self.close(Some(record.head));
+                Ok(())
+            }
+            Row::Receipt(..)
+            | Row::Spent(_)
+            | Row::Message(_)
+            | Row::Index(..)
+            | Row::Errand(_) => Ok(()),
+        }
+    }
+
+    fn turn_to(&mut self, subject: Subject) -> Result<&mut Chain, StoreFault> {
+        if self.chain.as_ref().is_none_or(|chain| chain.subject != subject) {
+            self.close(None);
+            let name = subject.to_string();
+            let mut listed = Vec::new();
+            for comparison in &mut self.comparisons {
+                if let Some(head) = comparison.seek(&name, &mut self.findings)? {
+                    listed.push(Listed { path: comparison.path.clone(), head, met: None });
+                }
+            }
+            let check = ChainCheck::start(subject.clone());
+            self.chain = Some(Chain { subject, check, broken: None, events: 0, listed });
+        }
+        self.chain.as_mut().ok_or_else(|| StoreFault::of("walking the chains")("there is none"))
+    }
+
+    /// Ends the chain that the walk is on, with what its record says, if it has one.
+    fn close(&mut self, recorded: Option<Head>) {
+        let Some(chain) = self.chain.take() else { return };
+        let Chain { subject, check, broken, events, listed } = chain;
+        let holds_to = check.head().seq;
+        let findings = &mut self.findings;
+        match recorded {
+            None => self.stray = self.stray.saturating_add(events),
+            Some(head) => {
+                findings.chains = findings.chains.saturating_add(1);
+                match broken.map_or_else(|| check.finish(&head), Err) {
+                    Ok(()) => findings.events = findings.events.saturating_add(events),
+                    Err(broken) => findings.broken(format!("{subject}: {broken}")),
+                }
+            }
+        }
+        for Listed { path, head: Head { seq, .. }, met } in listed {
+            let path = path.display();
+            match met {
+                Some(true) => {}
+                Some(false) => {
+                    findings
+                        .broken(format!("{path}: {subject}: event {seq} is not the listed one"));
+                }
+                None => findings.broken(format!(
+                    "{path}: {subject}: the chain holds to {holds_to} but {seq} events are listed"
+                )),
+            }
+        }
+    }
+
+    fn compare_with_store(&mut self, name: Option<Hash>) {
+        let others = self.comparisons.iter().filter(|one| Some(one.proven.header.store) != name);
+        for Comparison { path, .. } in others {
+            self.findings.broken(format!("{}: it is of another store", path.display()));
+        }
+    }
+
+    /// Of two that follow each other in a series, the later one names the earlier one.
+    fn compare_links(&mut self) {
+        let mut given: Vec<_> =
+            self.comparisons.iter().map(|one| (&one.proven, &one.path)).collect();
+        given.sort_by(|(one, _), (other, _)| {
+            let place = |proven: &Proven| (proven.header.series.clone(), proven.header.number);
+            place(one).cmp(&place(other))
+        });
+        for ((before, _), (after, path)) in given.iter().zip(given.iter().skip(1)) {
+            let follows = before.header.series == after.header.series
+                && before.header.number.checked_add(1) == Some(after.header.number);
+            if follows && after.header.previous != Some(before.hash) {
+                let path = path.display();
+                self.findings.broken(format!("{path}: it does not follow the one before it"));
+            }
+        }
+    }
+}
+
+impl Chain {
+    fn take(&mut self, encoded: &[u8]) {
+        self.events = self.events.saturating_add(1);
+        if self.broken.is_some() {
+            return;
+        }
+        match self.check.take(encoded) {
+            Err(broken) => self.broken = Some(broken),
+            Ok(_) => {
+                let head = self.check.head();
+                for listed in self.listed.iter_mut().filter(|one| one.head.seq == head.seq) {
+                    listed.met = Some(listed.head.hash == head.hash);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Which store and which keys a command is about: a sandbox's, or those of a configuration.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use kunji_store::{Archive, Embedded, EmbeddedSettings, Postgres};
+use kunji_vault::{KeyRing, UnsealKey, Vault};
+
+use super::ConfigArgs;
+use crate::config::{Files, Layers, Place};
+use crate::sandbox::ground;
+
+/// Where state and keys lie.
+#[derive(Debug, Args)]
+pub(super) struct PlaceArgs {
+    /// A sandbox's directory; else the store of the configuration is meant.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl PlaceArgs {
+    /// Finds out what is meant; nothing is opened yet.
+    pub(super) fn files(&self) -> anyhow::Result<Files> {
+        let Some(dir) = &self.data else { return Ok(self.config.load()?.files) };
+        let number = ground::current(dir);
+        let number = number.with_context(|| format!("there is no sandbox at {}", dir.display()))?;
+        let files = self.config.flags.load(Layers::sandbox()?)?.files;
+        Ok(Files {
+            store: files.store.numbered(dir, number),
+            key_file: dir.join("keys.sealed"),
+            unseal_file: dir.join("unseal.key"),
+            ..files
+        })
+    }
+}
+
+/// Opens a store that is there already; an embedded one must not be in use.
+pub(super) fn open_store(files: &Files) -> anyhow::Result<Archive> {
+    match &files.store {
+        Place::Embedded(path) => {
+            anyhow::ensure!(path.is_dir(), "there is no store at {}", path.display());
+            let store = Embedded::open(path, EmbeddedSettings::default())?;
+            Ok(Archive::Embedded(Box::new(store)))
+        }
+        Place::Postgres(place) => {
+            let store = Postgres::open((**place).clone(), None)?;
+            Ok(Archive::Postgres(Box::new(store)))
+        }
+    }
+}
+
+/// Opens keys that are there already; none are made.
+pub(super) fn open_vault(files: &Files) -> anyhow::Result<Vault> {
+    for path in [&files.key_file, &files.unseal_file] {
+        anyhow::ensure!(path.is_file(), "there is no key file at {}", path.display());
+    }
+    let unseal = UnsealKey::read_or_create(&files.unseal_file)?;
+    Ok(Vault::new(KeyRing::open_or_create(&files.key_file, &unseal)?))
+}

@@ -1,0 +1,7 @@
+//! The audit from outside, on both engines: what is tampered with shows, and what only a checkpoint
+//! kept elsewhere can show, shows against it.
+
+mod checkpoints;
+mod series;
+mod site;
+mod tampering;
