@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod backup;
 pub mod body;
 pub mod boot;
 pub mod cli;

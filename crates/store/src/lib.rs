@@ -6,9 +6,13 @@ mod entry;
 mod memory;
 mod pending;
 mod postgres;
+mod replaced;
 mod rows;
 
 pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;
-pub use postgres::{Migrated, Postgres, PostgresError, PostgresPlace, drop_schema, migrate};
+pub use postgres::{
+    Frozen, Migrated, Postgres, PostgresError, PostgresPlace, drop_schema, migrate,
+};
+pub use replaced::Replaced;
