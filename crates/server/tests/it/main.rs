@@ -8,6 +8,8 @@ mod api;
 #[cfg(test)]
 mod axis;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod canary;

@@ -25,4 +25,5 @@ mod psp;
 mod races;
 mod random;
 mod records;
+mod retired;
 mod stories;
