@@ -59,5 +59,8 @@ pub fn fetch(path: &Path, out: &mut impl Write) -> Result<u64, ControlError> {
         stream.take(REASON_LEN_MAX).read_to_end(&mut reason)?;
         return Err(ControlError::Refused(String::from_utf8_lossy(&reason).into_owned()));
     }
-    copy_backup(&mut BufReader::new(stream), out).map_err(ControlError::Broken)
+    let len = copy_backup(&mut BufReader::new(stream), out).map_err(ControlError::Broken)?;
+    // What a buffer kept back must be written too, before anybody relies on it.
+    out.flush().map_err(BackupError::Io).map_err(ControlError::Broken)?;
+    Ok(len)
 }

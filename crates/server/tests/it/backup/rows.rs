@@ -11,7 +11,7 @@ use kunji_core::time::Millis;
 use kunji_server::backup::{export, import, verify};
 use kunji_server::clock::ServiceClock;
 use kunji_store::{Embedded, EmbeddedSettings, Frozen, Postgres, PostgresPlace, Replaced, migrate};
-use kunji_testkit::{Cluster, samples, verify_chains};
+use kunji_testkit::{Cluster, sandbox, verify_chains};
 use kunji_vault::{KeyRing, Vault};
 use tokio::runtime::Runtime;
 
@@ -71,7 +71,7 @@ fn rows_move_to_a_database_and_back_and_nobody_is_blocked() {
         rules: Rules::default(),
     };
     runtime.block_on(async {
-        for credential in samples::sandbox(&vault) {
+        for credential in sandbox(&vault) {
             engine.plant(credential, Caller::parse("seed").unwrap()).await.unwrap();
         }
     });
