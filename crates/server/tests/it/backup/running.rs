@@ -1,9 +1,18 @@
 //! A store is backed up while it works, and a backup tells nothing to who has no keys.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use kunji_core::ids::{Caller, TxnId};
+use kunji_core::receipt::{Receipt, ReceiptKey, Reply};
+use kunji_core::store::{Intake as _, Row};
+use kunji_core::time::Millis;
+use kunji_store::{Embedded, EmbeddedSettings};
+use kunji_vault::{BackupError, Fingerprint, copy_backup};
 
 use super::{ASHA, Ground, JOHN, on_both_engines, right};
 
@@ -63,15 +72,70 @@ fn control_socket_is_private_replaced_and_gone_in_the_end() {
     // Callers who say nothing, or nonsense, keep nobody from a backup or from the end.
     let idle: Vec<_> = (0..3).map(|_| UnixStream::connect(&socket).unwrap()).collect();
     let mut talker = UnixStream::connect(&socket).unwrap();
-    std::io::Write::write_all(&mut talker, b"import\n").unwrap();
+    talker.write_all(b"import\n").unwrap();
     let mut said = String::new();
-    std::io::Read::read_to_string(&mut talker, &mut said).unwrap();
+    talker.read_to_string(&mut said).unwrap();
     assert_eq!(said, "-this server knows no such wish");
     ground.exported("busy", "backup");
     assert_eq!(ground.verified("busy", "backup").0, Some(0));
     assert_eq!(kunji.stop(), Some(0));
     assert!(socket.symlink_metadata().is_err());
     drop(idle);
+}
+
+/// A store with more in it than all buffers between a server and a caller hold.
+fn large(ground: &Ground, name: &str) -> u64 {
+    const LEN: u64 = 6000;
+    let reply = Reply { status: 200, code: "00".to_owned(), body: vec![7; 1000], nonce: [0; 16] };
+    let receipt = Receipt {
+        fingerprint: Fingerprint([7; 32]),
+        reply,
+        at: Millis(1),
+        verdict: "verified".to_owned(),
+        credential: None,
+    };
+    let path = ground.path(name).join("store-1");
+    let store = Embedded::open(&path, EmbeddedSettings::default()).unwrap();
+    let mut rows = (0..LEN).map(|nth| {
+        let caller = Caller::parse("tests").unwrap();
+        let key = ReceiptKey { caller, txn: TxnId::parse(&format!("T{nth}")).unwrap() };
+        Row::Receipt(key, receipt.clone())
+    });
+    store.fill(&mut || Ok(rows.next())).unwrap()
+}
+
+#[test]
+fn slow_caller_keeps_neither_requests_nor_the_end_waiting() {
+    let ground = Ground::on_disk();
+    assert_eq!(ground.start("old").stop(), Some(0));
+    ground.prepare("large", "old");
+    let len = large(&ground, "large");
+    let kunji = ground.start("large");
+    let socket = ground.path("large").join("current.control");
+    let mut slow = UnixStream::connect(&socket).unwrap();
+    slow.write_all(b"export\n").unwrap();
+    let mut first = [0];
+    slow.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"+");
+    // From here on it takes nothing.
+    let (code, _, error) = ground.export("large", "second");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("the server refuses: another export is under way"), "{error}");
+    assert!(!ground.path("second").exists());
+    assert_eq!(kunji.verify("account", "NOBODY", "1234"), "unknown_credential");
+    let asked = Instant::now();
+    assert_eq!(kunji.stop(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(socket.symlink_metadata().is_err());
+    // What the caller has is no backup, and is told so.
+    let cut = copy_backup(&mut slow, &mut Vec::new());
+    assert!(matches!(cut, Err(BackupError::Cut(_))), "{cut:?}");
+    // A caller who takes what he is given gets all of it.
+    let kunji = ground.start("large");
+    ground.exported("large", "whole");
+    assert_eq!(kunji.stop(), Some(0));
+    let (code, verdict) = ground.verified("large", "whole");
+    assert_eq!((code, &verdict["rows"]["receipts"]), (Some(0), &len.into()), "{verdict}");
 }
 
 #[test]
