@@ -120,6 +120,10 @@ pub enum Action {
     Capture,
     /// A message to a merchant was delivered or given up.
     Deliver,
+    /// A backup of the whole store was begun.
+    Exported,
+    /// A backup was restored.
+    Restored,
 }
 
 impl Action {
@@ -151,6 +155,8 @@ impl Action {
             Self::LookUp => "look_up",
             Self::Capture => "capture",
             Self::Deliver => "deliver",
+            Self::Exported => "exported",
+            Self::Restored => "restored",
         }
     }
 }

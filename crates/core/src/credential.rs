@@ -13,7 +13,7 @@ mod card_service;
 mod pin;
 mod registration;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 use kunji_vault::{BirthDate, IssuedOtp, PinLength, Policy, Verifier, Weakness};
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 pub mod audit;
+pub mod backup;
 pub mod capture;
 pub mod card;
 pub mod command;

@@ -180,6 +180,9 @@ fn first_key(issuer: &Issuer) -> Result<Option<String>, StoreFault> {
     let first = issuer.store.first_event(&Subject::Service)?;
     let Some(encoded) = first else { return Ok(None) };
     let event = Event::decode(&encoded).map_err(StoreFault::of("decoding the first event"))?;
+    if event.action != Action::Started {
+        return Ok(None);
+    }
     let oldest = |names: String| names.split(' ').next().map(str::to_owned);
     Ok(event.detail.and_then(oldest))
 }

@@ -6,10 +6,13 @@
 //! | 1 | failed; the reason is on standard error |
 //! | 2 | the command line is not well formed |
 //! | 3 | the configuration or the seed is not well formed |
-//! | 4 | the audit does not hold |
+//! | 4 | the audit, or a backup, does not hold |
 
 mod audit;
+mod backup;
+mod export;
 mod fetch;
+mod import;
 mod keys;
 mod migrate;
 mod pin_block;
@@ -74,6 +77,13 @@ enum Command {
     Sign(sign::SignCommand),
     /// Bring a PostgreSQL database to the schema of this build.
     Migrate(migrate::MigrateArgs),
+    /// Write a backup of a store, also while servers run over it.
+    Export(export::ExportArgs),
+    /// Load a backup into an empty store, of either engine.
+    Import(import::ImportArgs),
+    /// Look at backups.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Check the audit of a store, and write checkpoints of it.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -193,6 +203,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::PinBlock(args) => pin_block::run(&args, output),
         Command::Sign(command) => sign::run(&command, output),
         Command::Audit(command) => audit::run(&command, output),
+        Command::Export(args) => export::run(&args, output),
+        Command::Import(args) => import::run(&args, output),
+        Command::Backup(command) => backup::run(&command, output),
         Command::Migrate(args) => migrate::run(&args, output),
         Command::Keys(command) => keys::run(&command, output),
         Command::Completions { shell } => {

@@ -179,11 +179,18 @@ fn ensure(holds: bool, key: &str, problem: &'static str) -> Result<(), ConfigErr
 
 impl Place {
     fn check(store: &file::Store) -> Result<Self, ConfigError> {
-        let url = &*store.url;
+        let (connections, problem) = (store.connections, "must be 1 to 1000");
+        ensure((1..=1000).contains(&connections), "store.connections", problem)?;
+        Self::parse(&store.url, &store.schema, connections)
+    }
+
+    /// Reads an address as `store.url` has it; the schema matters to a database only.
+    ///
+    /// # Errors
+    /// `ConfigError` when it names no place; the error does not repeat it.
+    pub fn parse(url: &str, schema: &str, connections: usize) -> Result<Self, ConfigError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let connections = store.connections;
-            ensure((1..=1000).contains(&connections), "store.connections", "must be 1 to 1000")?;
-            let place = PostgresPlace::parse(url, &store.schema, connections);
+            let place = PostgresPlace::parse(url, schema, connections);
             let problem = "or store.schema: is not well formed";
             let mut place = place.map_err(|_| wrong("store.url", problem))?;
             place.spread = match store.spread {

@@ -10,6 +10,7 @@
 //! batch is all or nothing: so what is answered is durable, and so is all that it rests on. After
 //! a failed batch nothing is accepted any more until the store is opened again.
 
+mod retire;
 mod walk;
 mod writer;
 
@@ -43,6 +44,8 @@ use crate::witness::{Stand, Witness};
 const FORMAT: u32 = 2;
 /// Stands in `meta` while the rows are being filled.
 const FILLING: &str = "filling";
+/// Stands in `meta` once another store took this one's place.
+const RETIRED: &str = "retired";
 /// Smallest journal that the engine accepts, and the one we ask for: fast to reopen.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
@@ -90,6 +93,9 @@ pub enum OpenError {
     /// An import or a large seed of it did not come to its end.
     #[error("the store {0} was not filled to the end; remove it and fill it again")]
     HalfFilled(PathBuf),
+    /// Another one took its place.
+    #[error("the store {0} is retired: a restored one took its place")]
+    Retired(PathBuf),
     /// It has no readable format.
     #[error("the store {0} does not say what format it has")]
     Unmarked(PathBuf),
@@ -126,7 +132,16 @@ impl Embedded {
     /// # Errors
     /// `OpenError` when it is in use, damaged, or written by a newer build.
     pub fn open(path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
-        let spaces = Arc::new(Spaces::open(path, &settings)?);
+        let spaces = Spaces::open(path, &settings)?;
+        match spaces.is_retired() {
+            Ok(false) => Self::over(spaces, path, settings),
+            Ok(true) => Err(OpenError::Retired(path.to_owned())),
+            Err(source) => Err(OpenError::Engine { path: path.to_owned(), source }),
+        }
+    }
+
+    fn over(spaces: Spaces, path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
+        let spaces = Arc::new(spaces);
         let pending = Arc::new(Mutex::new(Pending::default()));
         let stand = Stand::default();
         let (shared, waiting) = (Arc::clone(&spaces), Arc::clone(&pending));

@@ -6,6 +6,7 @@ mod entry;
 mod memory;
 mod pending;
 mod postgres;
+mod replaced;
 mod rows;
 mod witness;
 
@@ -13,6 +14,8 @@ pub use archive::Archive;
 pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
 pub use memory::Memory;
 pub use postgres::{
-    LOAD_SPREAD, Migrated, Postgres, PostgresError, PostgresPlace, Spread, drop_schema, migrate,
+    Frozen, LOAD_SPREAD, Migrated, Postgres, PostgresError, PostgresPlace, Spread, drop_schema,
+    migrate,
 };
+pub use replaced::Replaced;
 pub use witness::Witness;

@@ -18,6 +18,7 @@ mod batch;
 mod connect;
 mod lead;
 mod migrate;
+mod retire;
 mod walk;
 mod writer;
 
@@ -42,7 +43,9 @@ use tokio_postgres::types::{ToSql, Type};
 pub use self::connect::{PostgresPlace, Spread};
 use self::connect::{may_pass, pool};
 use self::lead::Lead;
+use self::migrate::Service;
 pub use self::migrate::{Migrated, PostgresError, drop_schema, migrate};
+pub use self::retire::Frozen;
 use self::writer::{Told, Writer};
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
@@ -88,7 +91,13 @@ impl Postgres {
         place: PostgresPlace,
         on_batch: Option<BatchReport>,
     ) -> Result<Self, PostgresError> {
-        walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
+        match walk::apart(async || migrate::check(&pool(&place, 1)?).await)? {
+            Service::Open => Self::over(place, on_batch),
+            Service::Retired => Err(PostgresError::Retired),
+        }
+    }
+
+    fn over(place: PostgresPlace, on_batch: Option<BatchReport>) -> Result<Self, PostgresError> {
         let pending = Arc::new(Mutex::new(Pending::default()));
         let stand = Stand::default();
         let told = Told { on_batch, stand: stand.clone() };

@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backup;
 mod block;
 mod blocklist;
 mod checkpoint;
@@ -46,6 +47,9 @@ mod token;
 mod vault;
 mod verifier;
 
+pub use backup::{
+    BACKUP_CHUNK_LEN_MAX, BackupError, BackupReader, BackupWriter, Part, copy_backup,
+};
 pub use block::{BLOCK_LEN_MAX, BlockMark, Cost, Opening, PinBlock, PinUse, Transit, Unreadable};
 pub use blocklist::{BLOCKLIST_LEN_MAX, Blocklist, BlocklistError};
 pub use checkpoint::CheckpointKeys;

@@ -272,6 +272,10 @@ impl Vault {
         Ok(bytes)
     }
 
+    pub(crate) fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
     fn signing_key(&self) -> Result<&SigningKey, VaultFault> {
         self.ring.newest_signing().ok_or(VaultFault("find a signing key"))
     }

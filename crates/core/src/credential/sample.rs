@@ -16,7 +16,7 @@ use crate::rules::Rules;
 use crate::time::{DAY_MS, MINUTE_MS, Millis, Stamp, month_start};
 
 /// The instant at which everything happens.
-pub(super) fn now() -> Millis {
+pub(crate) fn now() -> Millis {
     month_start(2026, 1)
 }
 
@@ -25,7 +25,7 @@ pub(super) fn stamp() -> Stamp {
 }
 
 /// A verifier of no PIN in particular: the answers are made up.
-pub(super) fn verifier() -> Verifier {
+pub(crate) fn verifier() -> Verifier {
     let vault = Vault::new(KeyRing::ephemeral().unwrap());
     let opening = Opening {
         pin_use: PinUse::Mpin,
@@ -53,7 +53,7 @@ pub(super) fn month(text: &str) -> Expiry {
 }
 
 /// An account of `CIF1` with a PIN, an open OTP and a good debit card.
-pub(super) fn account() -> Credential {
+pub(crate) fn account() -> Credential {
     let debit_card = DebitCard {
         last_six: tail("123456"),
         expiry: month("1235"),
@@ -74,7 +74,7 @@ pub(super) fn account() -> Credential {
 }
 
 /// A usable card of `CIF1` with a PIN, whose holder was verified just now.
-pub(super) fn card() -> Credential {
+pub(crate) fn card() -> Credential {
     let card = Card {
         client: "2000".to_owned(),
         last_four: tail("1745"),
@@ -118,7 +118,7 @@ pub(super) fn card_facts(credential: &mut Credential) -> &mut Card {
 }
 
 /// Blocked for a day.
-pub(super) fn block_pin(credential: &mut Credential) {
+pub(crate) fn block_pin(credential: &mut Credential) {
     credential.pin.tries = 3;
     credential.pin.blocked_until = Some(now().plus(DAY_MS));
 }

@@ -18,6 +18,7 @@ use super::{ConfigArgs, Flags, Output};
 use crate::app::{App, Purpose};
 use crate::audit::checkpoint::Occasion;
 use crate::audit::keeper::Keeper;
+use crate::backup::control;
 use crate::boot;
 use crate::clock::ServiceClock;
 use crate::config::{AxisMode, Config, Layers, Place, Webhook};
@@ -25,7 +26,7 @@ use crate::errands;
 use crate::listener::{self, ListenerLimits};
 use crate::routes;
 use crate::sandbox::banner::banner;
-use crate::sandbox::ground::{Ground, put_whole};
+use crate::sandbox::ground::{self, Ground, put_whole};
 use crate::sandbox::stock;
 use crate::seed::{SANDBOX, Seed};
 use crate::telemetry::{self, Metrics};
@@ -81,7 +82,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     config.files.key_file = dir.join("keys.sealed");
     config.files.unseal_file = dir.join("unseal.key");
     if let Place::Embedded(store) = &mut config.files.store {
-        *store = dir.join("current");
+        *store = ground::control_anchor(&dir);
     }
     telemetry::start_logs(config.log.1, config.log.0);
     runtime()?.block_on(async {
@@ -171,6 +172,7 @@ async fn listen(
     app.listens_at(&base);
     let keeper = Keeper::start(app).await.context("no checkpoint of the audit can be written")?;
     let keeping = keeper.map(|keeper| tokio::spawn(keeper.run(stopped.clone())));
+    let control = control::start(app, stopped.clone());
     let errands = tokio::spawn(errands::run(app.clone(), stopped.clone()));
     let telling = tokio::spawn(Deliverer::prepare(app)?.run(stopped.clone()));
     let open = metrics.connections();
@@ -197,6 +199,9 @@ async fn listen(
     answering.await??;
     errands.await?;
     telling.await?;
+    if let Some(control) = control {
+        control.await?;
+    }
     if let Some(measuring) = measuring {
         measuring.await??;
     }

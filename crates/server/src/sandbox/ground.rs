@@ -156,6 +156,12 @@ pub fn current(dir: &Path) -> std::io::Result<u64> {
     number.ok_or_else(|| std::io::Error::other("`current` names no store"))
 }
 
+/// What a sandbox's control socket is named after, whichever store is in use.
+#[must_use]
+pub fn control_anchor(dir: &Path) -> PathBuf {
+    dir.join("current")
+}
+
 /// Writes a file whole, then gives it its name.
 ///
 /// # Errors

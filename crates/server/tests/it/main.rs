@@ -10,6 +10,8 @@ mod audit;
 #[cfg(test)]
 mod axis;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod canary;

@@ -132,6 +132,7 @@ pub(super) fn may_pass(error: &PostgresError) -> bool {
         | PostgresError::Older(_)
         | PostgresError::Newer(_)
         | PostgresError::HalfFilled
+        | PostgresError::Retired
         | PostgresError::Threads
         | PostgresError::NotEmpty => return false,
     };

@@ -40,6 +40,9 @@ pub enum PostgresError {
     /// An import or a large seed of it did not come to its end.
     #[error("the database was not filled to the end; drop its schema and fill it again")]
     HalfFilled,
+    /// Another one took its place.
+    #[error("the database's store is retired: a restored one took its place")]
+    Retired,
     /// The system gives no thread, or one of ours panicked.
     #[error("a thread of the store cannot be had")]
     Threads,
@@ -111,24 +114,34 @@ pub fn drop_schema(place: &PostgresPlace) -> Result<(), PostgresError> {
     })
 }
 
-/// Looks whether the schema is the one of this build.
-pub(super) async fn check(pool: &Pool) -> Result<(), PostgresError> {
+/// Whether a store may still be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    /// It may.
+    Open,
+    /// It may be read only: another one took its place.
+    Retired,
+}
+
+/// Looks whether the schema is the one of this build, and the store in service.
+pub(super) async fn check(pool: &Pool) -> Result<Service, PostgresError> {
     let client = pool.get().await?;
     let there = client.query_one("SELECT to_regclass('meta') IS NOT NULL", &[]).await?;
     if !there.try_get::<_, bool>(0)? {
         return Err(PostgresError::Missing);
     }
     let found = client.query("SELECT name, value FROM meta", &[]).await?;
-    let mut schema = 0;
+    let (mut schema, mut service) = (0, Service::Open);
     for row in found {
         match (row.try_get::<_, &str>(0)?, row.try_get::<_, i32>(1)?) {
             ("schema", value) => schema = value,
             ("filling", _) => return Err(PostgresError::HalfFilled),
+            ("retired", _) => service = Service::Retired,
             (_, _) => {}
         }
     }
     match schema.cmp(&current()) {
-        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Equal => Ok(service),
         std::cmp::Ordering::Less => Err(PostgresError::Older(schema)),
         std::cmp::Ordering::Greater => Err(PostgresError::Newer(schema)),
     }

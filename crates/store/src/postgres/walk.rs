@@ -192,7 +192,9 @@ pub(super) fn apart<T: Send>(
     done.map_err(|_| PostgresError::Threads)?
 }
 
-fn apart_here<T>(work: impl AsyncFnOnce() -> Result<T, PostgresError>) -> Result<T, PostgresError> {
+pub(super) fn apart_here<T>(
+    work: impl AsyncFnOnce() -> Result<T, PostgresError>,
+) -> Result<T, PostgresError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|_| PostgresError::Threads)?.block_on(work())
 }

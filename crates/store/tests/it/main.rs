@@ -26,5 +26,6 @@ mod races;
 mod random;
 mod records;
 mod simulation;
+mod retired;
 mod stories;
 mod witness;

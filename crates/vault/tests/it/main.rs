@@ -1,6 +1,8 @@
 //! What the vault promises to the other crates, tried from outside.
 
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod blocks;
 #[cfg(test)]
 mod checkpoints;

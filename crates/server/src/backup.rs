@@ -1,0 +1,37 @@
+//! Backup, restore and move: the rows of a store in a sealed file, and back.
+//!
+//! What is sealed and opened is the vault's; what the rows mean is the core's. Here they are
+//! passed on, in bounded memory, however many there are.
+
+pub mod control;
+mod draft;
+mod export;
+mod import;
+mod others;
+mod rows;
+mod verify;
+
+use std::path::Path;
+
+use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
+
+pub use self::draft::Draft;
+pub use self::export::{ExportError, Exported, export};
+pub use self::import::{ImportError, Imported, import};
+pub use self::rows::ReadError;
+pub use self::verify::{Verified, verify};
+
+/// Opens keys that are there; none are made, since no backup would open with them.
+///
+/// # Errors
+/// `KeyFault` when a file is missing, altered, or readable by others.
+pub fn open_keys(key_file: &Path, unseal_file: &Path) -> Result<Vault, KeyFault> {
+    for (path, doing) in [(unseal_file, "read the unseal key"), (key_file, "open the key file")] {
+        if !path.is_file() {
+            let problem = std::io::Error::from(std::io::ErrorKind::NotFound).into();
+            return Err(KeyFault::File { doing, path: path.to_owned(), problem });
+        }
+    }
+    let unseal = UnsealKey::read_or_create(unseal_file)?;
+    Ok(Vault::new(KeyRing::open_or_create(key_file, &unseal)?))
+}

@@ -1,0 +1,91 @@
+//! Takes a database out of service: nobody commits while another store takes its place, nor after.
+//!
+//! A transaction holds a lock on the records that lets others read and makes writers wait. Either it
+//! ends with a trigger in place that refuses every commit, also of processes that still run; or it
+//! is rolled back, and all is as before.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use kunji_core::audit::Subject;
+use kunji_core::store::{Look, Scope, StoreFault, Survey};
+
+use super::connect::{PostgresPlace, pool};
+use super::walk::{apart, apart_here};
+use super::{Postgres, PostgresError, migrate};
+
+/// The statement timeout of every connection bounds the wait for the lock.
+const FREEZE: &str = "SET LOCAL idle_in_transaction_session_timeout = 0; \
+     LOCK TABLE record IN SHARE ROW EXCLUSIVE MODE";
+const RETIRE: &str = "CREATE OR REPLACE FUNCTION refuse_retired() RETURNS trigger \
+         LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'this store is retired'; END $$; \
+     CREATE OR REPLACE TRIGGER retired BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON record \
+         FOR EACH STATEMENT EXECUTE FUNCTION refuse_retired(); \
+     INSERT INTO meta VALUES ('retired', 1) ON CONFLICT DO NOTHING";
+
+type Answer = SyncSender<Result<(), PostgresError>>;
+
+/// A store in which nobody commits as long as this lives.
+pub struct Frozen {
+    store: Postgres,
+    orders: SyncSender<Answer>,
+}
+
+impl Frozen {
+    /// Makes all writers wait.
+    ///
+    /// # Errors
+    /// `PostgresError` when the database is out of reach, has no schema of this build, or a writer
+    /// does not let go.
+    pub fn freeze(place: PostgresPlace) -> Result<Self, PostgresError> {
+        apart(async || migrate::check(&pool(&place, 1)?).await)?;
+        let store = Postgres::over(place.clone(), None)?;
+        let ((orders, ordered), (ready, frozen)) = (sync_channel(1), sync_channel(1));
+        std::thread::Builder::new()
+            .name("kunji-frozen-store".to_owned())
+            .spawn(move || hold(&place, &ready, &ordered))
+            .map_err(|_| PostgresError::Threads)?;
+        frozen.recv().map_err(|_| PostgresError::Threads)??;
+        Ok(Self { store, orders })
+    }
+
+    /// Retires the store: nobody opens it for service any more, and who has it open commits nothing.
+    ///
+    /// # Errors
+    /// `PostgresError` when that is not durable; it may be all the same, where the connection broke.
+    pub fn retire(&self) -> Result<(), PostgresError> {
+        let (answer, answered) = sync_channel(1);
+        self.orders.send(answer).map_err(|_| PostgresError::Threads)?;
+        answered.recv().map_err(|_| PostgresError::Threads)?
+    }
+}
+
+fn hold(place: &PostgresPlace, ready: &Answer, ordered: &Receiver<Answer>) {
+    let held = apart_here(async || {
+        let pool = pool(place, 1)?;
+        let mut client = pool.get().await?;
+        let work = client.transaction().await?;
+        work.batch_execute(FREEZE).await?;
+        // Whoever waits for either answer has not left: both are sent once, and have room.
+        let _ = ready.send(Ok(()));
+        let Ok(answer) = ordered.recv() else { return Ok(()) };
+        let retired = async {
+            work.batch_execute(RETIRE).await?;
+            Ok(work.commit().await?)
+        };
+        let _ = answer.send(retired.await);
+        Ok(())
+    });
+    if let Err(fault) = held {
+        let _ = ready.send(Err(fault));
+    }
+}
+
+impl Survey for Frozen {
+    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
+        self.store.survey(scope, look)
+    }
+
+    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
+        self.store.first_event(subject)
+    }
+}
