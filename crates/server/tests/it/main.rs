@@ -36,6 +36,8 @@ mod race;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod seed;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod sign;
