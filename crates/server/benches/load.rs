@@ -18,6 +18,8 @@
 mod ceilings;
 #[path = "load/client.rs"]
 mod client;
+#[path = "load/flame.rs"]
+mod flame;
 #[path = "load/handmade.rs"]
 mod handmade;
 #[path = "load/judged.rs"]
@@ -55,6 +57,7 @@ use serde::Serialize;
 
 use self::ceilings::{Ceilings, Part};
 use self::client::{Lane, Plan, drive};
+use self::flame::Sampling;
 use self::machine::Machine;
 use self::report::{Report, Row};
 use self::server::{Home, Server};
@@ -136,6 +139,12 @@ struct Options {
     /// Also draw the figures into this directory, as SVG.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// Drive this build of kunji, as one with symbols in it.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Also sample the last run of each mode with perf, and draw a flame graph of the last one.
+    #[arg(long, value_name = "FILE")]
+    flame: Option<PathBuf>,
     /// A short run of everything, to see that it works; the figures mean nothing.
     #[arg(long)]
     smoke: bool,
@@ -181,6 +190,12 @@ impl Options {
     /// The core that the server and the ceilings run on, when they are pinned.
     fn server_core(&self) -> Option<u32> {
         self.pin.then_some(0)
+    }
+
+    /// The `kunji` that is driven.
+    fn binary(&self) -> PathBuf {
+        let built = Path::new(env!("CARGO_BIN_EXE_kunji"));
+        self.binary.clone().unwrap_or_else(|| built.to_owned())
     }
 
     /// The most of the connections.
@@ -268,11 +283,17 @@ impl Subject<'_> {
                 }
             };
             let before = (server.usage()?, self.database_cpu()?);
+            let sampled = options.flame.as_deref().filter(|_| count == options.most());
+            let sampling = sampled.map(|_| Sampling::of(server.process(), ground)).transpose()?;
             let run = drive(server.address(), &lanes, &options.plan(options.duration()))?;
             accounts.step(&run.done)?;
             let used = server.usage()?.since(&before.0);
             let database = self.database_cpu()?.saturating_sub(before.1);
             report.add(Row::of((who, mode), &run, &used, database)?, ceilings);
+            if let (Some(sampling), Some(path)) = (sampling, sampled) {
+                let title = format!("{}, {} connections", mode.as_str(), count);
+                sampling.draw(&title, path)?;
+            }
         }
         Ok(())
     }
@@ -282,7 +303,7 @@ impl Subject<'_> {
         let url = self.database.filter(|_| self.who.needs_database()).map(Cluster::fresh);
         let Some(part) = self.who.served() else {
             let name = format!("{}-{}", self.who.as_str(), self.mode.as_str());
-            let home = Home { dir: ground.join(name), url, core };
+            let home = Home { dir: ground.join(name), url, core, binary: options.binary() };
             // One more than runs meet.
             home.seed(ACCOUNTS + 1)?;
             return Server::start(&home);

@@ -76,7 +76,8 @@ pub(crate) fn measure(
 
 fn one(options: &Options, number: u64, ground: &Path) -> anyhow::Result<Size> {
     let dir = ground.join(format!("scale-{number}"));
-    let home = Home { dir: dir.clone(), url: None, core: options.server_core() };
+    let (core, binary) = (options.server_core(), options.binary());
+    let home = Home { dir: dir.clone(), url: None, core, binary };
     let mut accounts = Accounts::new(number - 1);
     let filled = home.seed(number)?;
     let disk_bytes = count_of(machine::disk_bytes(&dir)?);

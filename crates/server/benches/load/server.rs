@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -68,12 +68,14 @@ pub(crate) struct Home {
     /// A database, in place of the embedded store.
     pub(crate) url: Option<String>,
     pub(crate) core: Option<u32>,
+    /// The `kunji` that is run.
+    pub(crate) binary: PathBuf,
 }
 
 impl Home {
     /// `kunji` with what these runs need of settings; the store has the memory that `serve` gives.
     fn command(&self, name: &str) -> Command {
-        let mut command = machine::command(Path::new(env!("CARGO_BIN_EXE_kunji")), self.core);
+        let mut command = machine::command(&self.binary, self.core);
         command.args([name, "--output", "json", "--data"]).arg(&self.dir);
         for (name, value) in [
             ("KUNJI_PINS__LIVE_PER_MINUTE", "0"),
@@ -151,6 +153,11 @@ impl Server {
     /// Starts something else that answers changes.
     pub(crate) fn other(command: Command) -> anyhow::Result<Self> {
         Ok(Self { answering: Answering::start(command)?, metrics: None })
+    }
+
+    /// Its process, for who looks at it from outside.
+    pub(crate) fn process(&self) -> u32 {
+        self.answering.process.id()
     }
 
     /// Ends it as an operator would.
