@@ -56,7 +56,7 @@ const NAIVE: [&str; 6] = [
     "SELECT version, head, row FROM record WHERE subject = $1 FOR UPDATE",
     "SELECT row FROM used WHERE name = $1",
     "SELECT FROM used WHERE name = ANY ($1)",
-    "UPDATE record SET version = $2, head = $3, row = $4 WHERE subject = $1 AND version = $2 - 1",
+    "UPDATE record SET version = $2::bigint, head = $3, row = $4 WHERE subject = $1 AND version = $2::bigint - 1",
     "INSERT INTO event (subject, seq, tag, row) VALUES ($1, $2, 0, $3)",
     "INSERT INTO used (subject, name, row) \
          SELECT $1, * FROM unnest($2::bytea[], $3::bytea[])",

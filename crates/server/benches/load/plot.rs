@@ -92,13 +92,16 @@ impl Ruler {
             Scale::Log => (1.0, low, Vec::new()),
             Scale::Even => (step_of(high), 0.0, Vec::new()),
         };
+        // A few powers of ten alone would leave most of the axis bare.
+        let between: &[f64] = if high - low <= 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         while at <= high + step / 2.0 {
-            marks.push(match self.scale {
-                Scale::Log => 10_f64.powf(at),
-                Scale::Even => at,
-            });
+            match self.scale {
+                Scale::Log => marks.extend(between.iter().map(|part| part * 10_f64.powf(at))),
+                Scale::Even => marks.push(at),
+            }
             at += step;
         }
+        marks.retain(|mark| self.scale == Scale::Even || mark.log10() <= high + 1e-9);
         marks
     }
 }

@@ -15,6 +15,7 @@ mod crashes;
 mod embedded;
 mod engines;
 mod errands;
+mod fills;
 mod homes;
 mod interleaved;
 mod model;
