@@ -5,6 +5,7 @@
 
 mod journal;
 mod opening;
+mod planting;
 mod psp;
 mod turn;
 
@@ -15,6 +16,7 @@ use kunji_vault::{BlockMark, Fingerprint, Unreadable, Vault, VaultFault};
 
 use self::journal::Entry;
 use self::opening::Opened;
+pub use self::planting::{noted, planted};
 pub use self::psp::Claimed;
 pub use self::turn::{By, Ticket, Turned};
 use crate::aggregate::Kept;
@@ -178,15 +180,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         kept: impl Kept,
         caller: Caller,
     ) -> Result<(), Fault> {
-        let entry = Entry {
-            stamp: self.clock.stamp(),
-            caller,
-            txn: None,
-            action: Action::Created,
-            verdict: "seeded",
-            detail: None,
-        };
-        self.settle(journal::commit(subject, Record::default(), Some(kept.keep()), entry)?).await
+        self.settle(planted(subject, kept, caller, self.clock.stamp())?).await
     }
 
     /// Leaves an event of the service itself, as a start with the names of its keys.
@@ -197,10 +191,8 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         for _ in 0..COMMIT_TRIES_MAX {
             let load = Load::of(&Subject::Service);
             let record = self.store.load(&load).await?.record;
-            let (stamp, caller) = (self.clock.stamp(), caller.clone());
-            let detail = Some(detail.clone());
-            let entry = Entry { stamp, caller, txn: None, action, verdict: "done", detail };
-            let commit = journal::commit(Subject::Service, record, None, entry)?;
+            let what = (action, detail.clone());
+            let commit = noted(record, caller.clone(), what, self.clock.stamp())?;
             if self.store.commit(commit).await? == Committed::Done {
                 return Ok(());
             }

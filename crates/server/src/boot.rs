@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kunji_core::audit::{Action, Event, Subject};
-use kunji_core::engine::{Engine, Fault};
+use kunji_core::engine::{Engine, Fault, noted};
 use kunji_core::ids::Caller;
 use kunji_core::rules::Rules;
-use kunji_core::store::{StoreFault, Survey as _};
+use kunji_core::store::{Commit, Record, StoreFault, Survey as _};
+use kunji_core::time::Stamp;
 use kunji_store::{
     Archive, BatchReport, Embedded, EmbeddedSettings, OpenError, Postgres, PostgresError,
     PostgresPlace,
@@ -173,6 +174,16 @@ pub async fn note_start(issuer: &Issuer) -> Result<(), BootError> {
     }
     let caller = Caller::parse("service").map_err(Fault::from)?;
     Ok(issuer.note(caller, Action::Started, names).await?)
+}
+
+/// The first start over a store that is filled before any process serves it: from then on it opens
+/// with these keys only.
+///
+/// # Errors
+/// `Fault` when the event cannot be encoded.
+pub fn first_start(vault: &Vault, stamp: Stamp) -> Result<Commit, Fault> {
+    let caller = Caller::parse("service")?;
+    Ok(noted(Record::default(), caller, (Action::Started, vault.key_names()), stamp)?)
 }
 
 /// The key that the store began with, as its first start says.

@@ -18,6 +18,7 @@ mod migrate;
 mod pin_block;
 mod place;
 mod run;
+mod seed;
 mod sign;
 mod token;
 
@@ -77,6 +78,8 @@ enum Command {
     Sign(sign::SignCommand),
     /// Bring a PostgreSQL database to the schema of this build.
     Migrate(migrate::MigrateArgs),
+    /// Fill an empty store with accounts by number; their MPIN comes on standard input.
+    Seed(seed::SeedArgs),
     /// Write a backup of a store, also while servers run over it.
     Export(export::ExportArgs),
     /// Load a backup into an empty store, of either engine.
@@ -188,7 +191,9 @@ fn is_of_a_file(cause: &(dyn std::error::Error + 'static)) -> bool {
     // A ground passes on what a seed says, without being its own source.
     let seed = match cause.downcast_ref() {
         Some(GroundError::Seed(seed)) => Some(seed),
-        Some(GroundError::Boot(_) | GroundError::Directory(_)) | None => cause.downcast_ref(),
+        Some(GroundError::Boot(_) | GroundError::Directory(_) | GroundError::Taken) | None => {
+            cause.downcast_ref()
+        }
     };
     cause.is::<ConfigError>() || seed.is_some_and(SeedError::is_of_the_file)
 }
@@ -207,6 +212,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(args) => import::run(&args, output),
         Command::Backup(command) => backup::run(&command, output),
         Command::Migrate(args) => migrate::run(&args, output),
+        Command::Seed(args) => seed::run(&args, output),
         Command::Keys(command) => keys::run(&command, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

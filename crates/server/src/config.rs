@@ -181,7 +181,14 @@ impl Place {
     fn check(store: &file::Store) -> Result<Self, ConfigError> {
         let (connections, problem) = (store.connections, "must be 1 to 1000");
         ensure((1..=1000).contains(&connections), "store.connections", problem)?;
-        Self::parse(&store.url, &store.schema, connections)
+        let mut place = Self::parse(&store.url, &store.schema, connections)?;
+        if let Self::Postgres(database) = &mut place {
+            database.spread = match store.spread {
+                file::SpreadFile::Together => Spread::Together,
+                file::SpreadFile::BySubject => Spread::BySubject,
+            };
+        }
+        Ok(place)
     }
 
     /// Reads an address as `store.url` has it; the schema matters to a database only.
@@ -192,12 +199,7 @@ impl Place {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let place = PostgresPlace::parse(url, schema, connections);
             let problem = "or store.schema: is not well formed";
-            let mut place = place.map_err(|_| wrong("store.url", problem))?;
-            place.spread = match store.spread {
-                file::SpreadFile::Together => Spread::Together,
-                file::SpreadFile::BySubject => Spread::BySubject,
-            };
-            return Ok(Self::Postgres(Box::new(place)));
+            return Ok(Self::Postgres(Box::new(place.map_err(|_| wrong("store.url", problem))?)));
         }
         let path = url.strip_prefix("fjall:").filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH or postgres://"))?;

@@ -1,5 +1,6 @@
 //! The seed: accounts, cards and customers that a sandbox starts with, as a TOML file.
 
+pub mod numbered;
 mod profile;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use crate::config::without_value;
 pub const SANDBOX: &str = include_str!("../../../sandbox.seed.toml");
 
 /// A seed file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seed {
     #[serde(default)]

@@ -17,7 +17,8 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::config::{CompressionPolicy, PartitioningPolicy};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use kunji_core::audit::{Head, Subject};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
@@ -195,6 +196,21 @@ impl Embedded {
     }
 }
 
+/// How tables are laid out, from the first row on; a store keeps what it began with.
+fn table_settings(settings: &EmbeddedSettings) -> KeyspaceCreateOptions {
+    // Index and filters in blocks like those of the data: what is read of them lies in the cache,
+    // within its bounds. Whole, they are megabytes for each table, and a large store would read
+    // them again and again.
+    let parts = PartitioningPolicy::all(true);
+    // Only the newest tables, which are soon written again, are left as they are.
+    let packed = CompressionPolicy::new([CompressionType::None, CompressionType::Lz4]);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(settings.memtable_bytes)
+        .index_block_partitioning_policy(parts.clone())
+        .filter_block_partitioning_policy(parts)
+        .data_block_compression_policy(packed)
+}
+
 impl Spaces {
     fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let broke = |source| match matches!(source, fjall::Error::Locked) {
@@ -208,12 +224,7 @@ impl Spaces {
             .manual_journal_persist(true)
             .open()
             .map_err(broke)?;
-        let keyspace = |name| {
-            let memtable = settings.memtable_bytes;
-            database
-                .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))
-                .map_err(broke)
-        };
+        let keyspace = |name| database.keyspace(name, || table_settings(settings)).map_err(broke);
         // A first start that was cut short left at most this keyspace, without a format in it.
         let fresh = database.list_keyspace_names().iter().all(|name| &**name == "meta");
         let meta = keyspace("meta")?;

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use kunji_testkit::Cluster;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Plan, drive};
 use crate::machine;
 use crate::report::{Report, count_of, micros};
 use crate::server::Answering;
+use crate::who::Who;
 use crate::{Mode, Options, traffic};
 
 /// A part that this executable can be, for one measurement.
@@ -27,6 +29,14 @@ pub(crate) enum Part {
     Store,
     /// Appends to a file and syncs it.
     Disk,
+    /// Changes as a specialist would write them for PostgreSQL, without requests.
+    Batched,
+    /// Changes in a transaction each, without requests.
+    Naive,
+    /// The former behind the project's listener.
+    ServeBatched,
+    /// The latter behind the project's listener.
+    ServeNaive,
 }
 
 impl Part {
@@ -37,6 +47,10 @@ impl Part {
             Self::Rsa => "rsa",
             Self::Store => "store",
             Self::Disk => "disk",
+            Self::Batched => "batched",
+            Self::Naive => "naive",
+            Self::ServeBatched => "serve-batched",
+            Self::ServeNaive => "serve-naive",
         }
     }
 }
@@ -58,7 +72,7 @@ pub(crate) struct Ceiling {
 pub(crate) struct Ceilings {
     /// By connections: with the sample's body, with the body of two blocks.
     echo: Vec<(usize, [Ceiling; 2])>,
-    store: Vec<(usize, Ceiling)>,
+    store: Vec<(Who, usize, Ceiling)>,
     /// On one thread, on all cores of the server.
     ecdh: Option<[Ceiling; 2]>,
     rsa: Option<[Ceiling; 2]>,
@@ -71,6 +85,7 @@ impl Ceilings {
     pub(crate) fn measure(
         options: &Options,
         ground: &Path,
+        database: Option<&Cluster>,
         report: &mut Report,
     ) -> anyhow::Result<Self> {
         let server_cores = if options.pin { 1 } else { machine::cores() };
@@ -89,20 +104,24 @@ impl Ceilings {
             ceilings.echo.push((*count, [small?, large?]));
         }
         if live {
-            for count in &options.connections {
-                let dir = ground.join(format!("store-alone-{count}"));
-                let part = Measured { part: Part::Store, count: *count, dir: &dir };
-                ceilings.store.push((*count, part.be(options, options.seconds / 4.0)?));
+            for who in Who::all(options) {
+                for count in who.callers(options) {
+                    let dir = ground.join(format!("alone-{count}"));
+                    let url = who.needs_database().then(|| ground_url(database));
+                    let url = url.transpose()?;
+                    let part = Measured { part: who.alone(), count, dir: &dir, url };
+                    ceilings.store.push((who, count, part.be(options, options.seconds / 4.0)?));
+                }
             }
             for size in [4096, 65536] {
                 let dir = ground.join(format!("disk-{size}"));
-                let part = Measured { part: Part::Disk, count: size, dir: &dir };
+                let part = Measured { part: Part::Disk, count: size, dir: &dir, url: None };
                 report.ceiling(part.be(options, options.seconds / 4.0)?);
             }
         }
         let opens = |part: Part| {
-            let alone = Measured { part, count: 1, dir: ground };
-            let all = Measured { part, count: server_cores, dir: ground };
+            let alone = Measured { part, count: 1, dir: ground, url: None };
+            let all = Measured { part, count: server_cores, dir: ground, url: None };
             let seconds = options.seconds / 4.0;
             anyhow::Ok([alone.be(options, seconds)?, all.be(options, seconds)?])
         };
@@ -113,7 +132,7 @@ impl Ceilings {
             ceilings.rsa = Some(opens(Part::Rsa)?);
         }
         let echo = ceilings.echo.iter().flat_map(|(_, sizes)| sizes);
-        let store = ceilings.store.iter().map(|(_, ceiling)| ceiling);
+        let store = ceilings.store.iter().map(|(_, _, ceiling)| ceiling);
         let opens = ceilings.ecdh.iter().chain(&ceilings.rsa).flatten();
         echo.chain(opens).chain(store).for_each(|ceiling| report.ceiling(ceiling.clone()));
         Ok(ceilings)
@@ -135,8 +154,16 @@ impl Ceilings {
         self.echo(mode, fewest)
     }
 
-    pub(crate) fn store(&self, count: usize) -> Option<&Ceiling> {
-        self.store.iter().find(|(connections, _)| *connections == count).map(|(_, found)| found)
+    /// Commits or changes of one kind of store alone, by so many callers.
+    pub(crate) fn store(&self, who: Who, count: usize) -> Option<&Ceiling> {
+        let found = self.store.iter().find(|(one, callers, _)| (*one, *callers) == (who, count));
+        found.map(|(_, _, ceiling)| ceiling)
+    }
+
+    /// All that was measured of one kind of store alone, by callers.
+    pub(crate) fn all_of(&self, who: Who) -> impl Iterator<Item = (usize, &Ceiling)> {
+        let of = self.store.iter().filter(move |(one, _, _)| *one == who);
+        of.map(|(_, callers, ceiling)| (*callers, ceiling))
     }
 
     /// Opening one block of a mode: on one thread, on all cores of the server.
@@ -154,6 +181,7 @@ struct Measured<'a> {
     part: Part,
     count: usize,
     dir: &'a Path,
+    url: Option<String>,
 }
 
 impl Measured<'_> {
@@ -161,6 +189,7 @@ impl Measured<'_> {
         let mut command = part(self.part, options)?;
         command.args(["--seconds", &seconds.max(0.1).to_string()]);
         command.args(["--threads", &self.count.to_string()]).arg("--dir").arg(self.dir);
+        command.args(self.url.iter().flat_map(|url| ["--url", url]));
         let output = command.output()?;
         let failed = || format!("{} alone: {}", self.part.as_str(), text(&output.stderr));
         anyhow::ensure!(output.status.success(), failed());
@@ -172,7 +201,12 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn part(part: Part, options: &Options) -> anyhow::Result<Command> {
+/// An empty database of its own.
+fn ground_url(database: Option<&Cluster>) -> anyhow::Result<String> {
+    Ok(database.context("there is no database")?.fresh())
+}
+
+pub(crate) fn part(part: Part, options: &Options) -> anyhow::Result<Command> {
     let mut command = machine::command(&std::env::current_exe()?, options.server_core());
     command.args(["--part", part.as_str()]);
     Ok(command)

@@ -1,5 +1,6 @@
 //! The machine: what it is, what its processes use, where they may run.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) cpu: String,
     pub(crate) kernel: String,
+    pub(crate) memory_mib: u64,
     pub(crate) disk: String,
     pub(crate) load_before: String,
     pub(crate) load_after: String,
@@ -27,6 +29,7 @@ impl Machine {
             cores: models.count() + 1,
             cpu: model.unwrap_or("unknown").trim_start_matches([' ', '\t', ':']).to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_mib: number_after(&read("/proc/meminfo"), "MemTotal:") / 1024,
             disk: disk(dir),
             load_before: load(),
             load_after: String::new(),
@@ -38,8 +41,44 @@ impl Machine {
     }
 }
 
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { cores, cpu, kernel, memory_mib, disk, load_before, load_after } = self;
+        writeln!(f, "{cores} cores; {cpu}; {memory_mib} MiB; Linux {kernel}; {disk}")?;
+        write!(f, "load average before {load_before}, after {load_after}")
+    }
+}
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Bytes that a directory takes on its disk, all below it included.
+pub(crate) fn disk_bytes(dir: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += match metadata.is_dir() {
+            true => disk_bytes(&entry.path())?,
+            // In units of 512 bytes, whatever the file system's blocks are.
+            false => metadata.blocks() * 512,
+        };
+    }
+    Ok(bytes)
+}
+
+/// CPU time of all processes that run in a directory, as those of PostgreSQL do.
+pub(crate) fn cpu_in(dir: &Path) -> anyhow::Result<Duration> {
+    let mut cpu = Duration::ZERO;
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let inside = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == dir);
+        if let (true, Some(process)) = (inside, entry.file_name().to_str()) {
+            // One that has ended meanwhile is not counted.
+            cpu += Usage::of(process).map_or(Duration::ZERO, |usage| usage.cpu);
+        }
+    }
+    Ok(cpu)
 }
 
 /// The load averages of 1, 5 and 15 minutes.
@@ -90,6 +129,7 @@ pub(crate) fn command(program: &Path, core: Option<u32>) -> Command {
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     pub(crate) written_bytes: u64,
+    pub(crate) resident_kib: u64,
     pub(crate) peak_kib: u64,
 }
 
@@ -107,6 +147,7 @@ impl Usage {
         Ok(Self {
             cpu: Duration::from_millis((user + system) * 1000 / ticks_per_second()),
             written_bytes: number_after(&io, "write_bytes:"),
+            resident_kib: number_after(&status, "VmRSS:"),
             peak_kib: number_after(&status, "VmHWM:"),
         })
     }

@@ -9,31 +9,35 @@ use serde::Serialize;
 
 use crate::ceilings::{Ceiling, Ceilings};
 use crate::client::Run;
-use crate::machine::Machine;
+use crate::judged::Judged;
+use crate::machine::{self, Machine};
 use crate::server::Used;
+use crate::who::Who;
 use crate::{Mode, Options};
 
 /// One measurement of the server.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
-    mode: &'static str,
-    connections: usize,
+    pub(crate) who: Who,
+    pub(crate) mode: Mode,
+    pub(crate) connections: usize,
     seconds: f64,
-    per_second: f64,
-    p50_us: f64,
-    p99_us: f64,
-    p999_us: f64,
+    pub(crate) per_second: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
     max_us: f64,
-    /// CPU time of the server and of the client for each answer.
+    /// CPU time of the server, of the database and of the client for each answer.
     server_us: f64,
+    database_us: f64,
     client_us: f64,
+    /// The part of all cores that these three used.
+    pub(crate) busy: f64,
     /// Changes that one sync made durable.
     per_sync: Option<f64>,
     written_bytes: f64,
-    peak_mib: f64,
+    pub(crate) peak_mib: f64,
     parts: Option<Parts>,
-    #[serde(skip)]
-    asked: Mode,
 }
 
 /// What the parts alone say about a measurement.
@@ -54,17 +58,19 @@ pub(crate) struct Parts {
 
 impl Row {
     pub(crate) fn of(
-        mode: Mode,
-        connections: usize,
+        (who, mode): (Who, Mode),
         run: &Run,
         used: &Used,
+        database: Duration,
     ) -> anyhow::Result<Self> {
         let latencies = run.latencies()?;
         let at = |quantile| micros(Duration::from_nanos(latencies.value_at_quantile(quantile)));
         let answers = count_of(run.answers());
+        let cpu = used.process.cpu + database + run.cpu;
         Ok(Self {
-            mode: mode.as_str(),
-            connections,
+            who,
+            mode,
+            connections: run.done.len(),
             seconds: run.took.as_secs_f64(),
             per_second: answers / run.took.as_secs_f64(),
             p50_us: at(0.5),
@@ -72,22 +78,28 @@ impl Row {
             p999_us: at(0.999),
             max_us: at(1.0),
             server_us: micros(used.process.cpu) / answers,
+            database_us: micros(database) / answers,
             client_us: micros(run.cpu) / answers,
+            busy: cpu.as_secs_f64() / run.took.as_secs_f64() / count_of(machine::cores()),
             per_sync: (used.batches > 0).then(|| count_of(used.commits) / count_of(used.batches)),
             written_bytes: count_of(used.process.written_bytes) / answers,
             peak_mib: count_of(used.process.peak_kib) / 1024.0,
             parts: None,
-            asked: mode,
         })
+    }
+
+    /// Whether both were asked the same by as many.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.mode, self.connections) == (other.mode, other.connections)
     }
 
     /// Sums up the parts: what they cost, and what they would allow.
     fn parts(&self, ceilings: &Ceilings) -> Option<Parts> {
-        let echo = ceilings.echo(self.asked, self.connections)?;
-        let store = ceilings.store(self.connections);
-        let opens = ceilings.opens(self.asked);
-        let alone = ceilings.quickest_echo(self.asked)?;
-        let (store_cpu, store_wait) = match (self.asked, store) {
+        let echo = ceilings.echo(self.mode, self.connections)?;
+        let store = ceilings.store(self.who, self.connections);
+        let opens = ceilings.opens(self.mode);
+        let alone = ceilings.quickest_echo(self.mode)?;
+        let (store_cpu, store_wait) = match (self.mode, store) {
             (Mode::Scenario, _) => (0.0, 0.0),
             (Mode::Clear | Mode::Ecdh | Mode::Rsa, found) => (found?.cpu_us, found?.mean_us),
         };
@@ -101,7 +113,7 @@ impl Row {
         let by_cpu = cores * 1e6 / (cpu_us + shared);
         let by_waiting =
             count_of(self.connections) * 1e6 / (alone.mean_us + open_wait + store_wait);
-        let of_rsa = match (self.asked, opens) {
+        let of_rsa = match (self.mode, opens) {
             (Mode::Rsa, Some([_, all])) => Some(2.0 * self.per_second / all.per_second),
             (_, _) => None,
         };
@@ -126,6 +138,7 @@ pub(crate) struct Report {
     smoke: bool,
     ceilings: Vec<Ceiling>,
     rows: Vec<Row>,
+    judged: Vec<Judged>,
 }
 
 impl Report {
@@ -138,6 +151,7 @@ impl Report {
             smoke: options.smoke,
             ceilings: vec![],
             rows: vec![],
+            judged: vec![],
         }
     }
 
@@ -146,13 +160,18 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, mut row: Row, ceilings: &Ceilings) {
-        row.parts = row.parts(ceilings).filter(|_| self.rate.is_none());
+        row.parts = row.parts(ceilings).filter(|_| self.rate.is_none() && row.who == Who::Embedded);
         self.rows.push(row);
     }
 
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
     /// Prints the tables, and writes the JSON if it is wanted.
-    pub(crate) fn finish(mut self, json: Option<&Path>) -> anyhow::Result<()> {
+    pub(crate) fn finish(mut self, ceilings: &Ceilings, json: Option<&Path>) -> anyhow::Result<()> {
         self.machine.look_again();
+        self.judged = Judged::all(&self.rows, ceilings);
         let mut out = std::io::stdout().lock();
         out.write_all(self.text()?.as_bytes())?;
         out.flush()?;
@@ -181,46 +200,11 @@ impl Report {
             Some(rate) => format!("open loop at {rate} a second, latency from the intended time"),
         };
         writeln!(text, "\nThe server over HTTP: {loop_}")?;
-        writeln!(
-            text,
-            "  {:<9}{:>5}{:>10}{:>9}{:>9}{:>9}{:>9}{:>8}{:>8}{:>9}{:>8}{:>7}",
-            "",
-            "conns",
-            "a second",
-            "p50 us",
-            "p99 us",
-            "p99.9",
-            "max",
-            "srv us",
-            "cli us",
-            "per sync",
-            "B disk",
-            "MiB"
-        )?;
-        for row in &self.rows {
-            let sync = optional(row.per_sync, 1);
-            writeln!(
-                text,
-                "  {:<9}{:>5}{:>10.0}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{:>8.1}{:>8.1}{:>9}{:>8.0}{:>7.0}",
-                row.mode,
-                row.connections,
-                row.per_second,
-                row.p50_us,
-                row.p99_us,
-                row.p999_us,
-                row.max_us,
-                row.server_us,
-                row.client_us,
-                sync,
-                row.written_bytes,
-                row.peak_mib
-            )?;
-        }
+        text.push_str(&table(&self.rows)?);
         self.write_parts(&mut text)?;
-        let Machine { cores, cpu, kernel, disk, load_before, load_after } = &self.machine;
-        let pinned = if self.pinned { ", server on core 0, client on core 1" } else { "" };
-        writeln!(text, "\n{cores} cores{pinned}; {cpu}; Linux {kernel}; {disk}")?;
-        writeln!(text, "load average before {load_before}, after {load_after}")?;
+        text.push_str(&Judged::text(&self.judged)?);
+        let pinned = if self.pinned { "Server on core 0, client on core 1. " } else { "" };
+        writeln!(text, "\n{pinned}{}", self.machine)?;
         if self.smoke {
             writeln!(text, "A smoke run: the figures mean nothing.")?;
         }
@@ -250,7 +234,7 @@ impl Report {
             writeln!(
                 text,
                 "  {:<9}{:>5}{:>10.0}{:>10.0}{:>10.0}{:>9.2}{:>9.1}{:>10.2}{:>9}",
-                row.mode,
+                row.mode.as_str(),
                 row.connections,
                 parts.by_cpu,
                 parts.by_waiting,
@@ -274,6 +258,32 @@ impl Report {
             "  by wait: what so many callers could do if nothing queued but the commits"
         )?)
     }
+}
+
+/// The measurements, one a line.
+pub(crate) fn table(rows: &[Row]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    write!(text, "  {:<18}{:>5}{:>9}", "", "conns", "a second")?;
+    for name in ["p50 us", "p99 us", "p99.9 us", "max us"] {
+        write!(text, "{name:>9}")?;
+    }
+    for name in ["srv us", "db us", "cli us", "busy"] {
+        write!(text, "{name:>7}")?;
+    }
+    writeln!(text, "{:>9}{:>7}{:>5}", "per sync", "B disk", "MiB")?;
+    for row in rows {
+        let name = format!("{} {}", row.who.as_str(), row.mode.as_str());
+        write!(text, "  {name:<18}{:>5}{:>9.0}", row.connections, row.per_second)?;
+        for latency in [row.p50_us, row.p99_us, row.p999_us, row.max_us] {
+            write!(text, "{latency:>9.0}")?;
+        }
+        for cpu in [row.server_us, row.database_us, row.client_us] {
+            write!(text, "{cpu:>7.0}")?;
+        }
+        let (busy, sync) = (100.0 * row.busy, optional(row.per_sync, 1));
+        writeln!(text, "{busy:>5.0} %{sync:>9}{:>7.0}{:>5.0}", row.written_bytes, row.peak_mib)?;
+    }
+    Ok(text)
 }
 
 fn optional(value: Option<f64>, decimals: usize) -> String {

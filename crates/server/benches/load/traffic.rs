@@ -1,66 +1,79 @@
 //! Requests, ready to be sent: every one legal, fresh, and under an id of its own.
 
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kunji_server::seed::numbered::Names;
 use kunji_vault::{BlockAlg, BlockMaker, KeyRing, PinUse, Vault};
 
 use crate::client::Lane;
 use crate::{Mode, machine};
 
 /// More than the history holds, so that each may come back; none breaks a rule.
-const PINS: [&str; 6] = ["4826", "7391", "2604", "8153", "3947", "6072"];
+const PINS: [&str; 6] = [FIRST_PIN, "7391", "2604", "8153", "3947", "6072"];
 
-/// An account of the seed, and how often its MPIN was changed.
-#[derive(Debug, Clone)]
+/// The MPIN that every account is seeded with.
+pub(crate) const FIRST_PIN: &str = "4826";
+
+/// The accounts of a seed, and how often the MPIN of each was changed.
+pub(crate) struct Accounts {
+    len: u64,
+    steps: HashMap<u64, usize>,
+    /// Runs so far: each meets accounts of its own.
+    round: u64,
+}
+
+/// An account as a request finds it.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Account {
-    pub(crate) number: usize,
+    number: u64,
     step: usize,
 }
 
 impl Account {
     fn pin(&self, later: usize) -> &'static str {
-        PINS.iter().cycle().nth((self.step + later) % PINS.len()).copied().unwrap_or_default()
+        PINS.iter().cycle().nth((self.step + later) % PINS.len()).copied().unwrap_or(FIRST_PIN)
     }
 }
 
-pub(crate) fn accounts(count: usize) -> Vec<Account> {
-    (0..count).map(|number| Account { number, step: 0 }).collect()
-}
-
-/// The accounts as a seed file.
-pub(crate) fn seed(accounts: &[Account]) -> String {
-    let mut text = String::new();
-    for account in accounts {
-        let (number, pin) = (account.number, account.pin(0));
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "[[account]]\ncustomer = \"CIF{number:08}\"\nname = \"John Doe\"\n\
-             born = \"1990-05-15\"\nmobile = \"9188888{number:05}\"\n\
-             reference = \"ACC{number:09}\"\nifsc = \"AXIS0000001\"\nmasked = \"*****6789\"\n\
-             vpas = [\"jo{number:05}@axis\"]\npin_length = 4\npin = \"{pin}\"\n\
-             debit_card = {{ last_six = \"123456\", expiry = \"12/2035\" }}\n\n"
-        );
+impl Accounts {
+    pub(crate) fn new(len: u64) -> Self {
+        Self { len, steps: HashMap::new(), round: 0 }
     }
-    text
-}
 
-/// Accounts that one connection of `count` changes, in turn.
-fn own(len: usize, lane: usize, count: usize) -> impl Iterator<Item = usize> {
-    (lane..len).step_by(count).cycle()
-}
+    /// One of those that no run meets.
+    pub(crate) fn spare(&mut self) -> Account {
+        let step = self.steps.entry(self.len).or_default();
+        *step += 1;
+        Account { number: self.len, step: *step - 1 }
+    }
 
-/// Notes what each connection has changed.
-pub(crate) fn step(accounts: &mut [Account], done: &[usize]) {
-    for (lane, answers) in done.iter().enumerate() {
-        for number in own(accounts.len(), lane, done.len()).take(*answers) {
-            if let Some(account) = accounts.get_mut(number) {
-                account.step += 1;
+    /// Which account a connection changes next, of those that are its own.
+    fn pick(&self, (lane, count): (u64, u64), nth: u64) -> u64 {
+        let own = (self.len / count).max(1);
+        lane + count * (spread((self.round << 48) ^ (lane << 32) ^ nth) % own)
+    }
+
+    /// Notes what each connection has changed.
+    pub(crate) fn step(&mut self, done: &[usize]) -> anyhow::Result<()> {
+        let count = u64::try_from(done.len())?;
+        for (lane, answers) in (0..).zip(done) {
+            for nth in 0..u64::try_from(*answers)? {
+                *self.steps.entry(self.pick((lane, count), nth)).or_default() += 1;
             }
         }
+        self.round += 1;
+        Ok(())
     }
+}
+
+/// Numbers in a row become numbers all over (the finalizer of splitmix64).
+fn spread(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// Puts PINs into requests as one mode wants them.
@@ -81,7 +94,7 @@ impl Sealer {
     /// Requests for so many connections, so many changes in all; made on all cores.
     pub(crate) fn lanes(
         &self,
-        accounts: &[Account],
+        accounts: &Accounts,
         (count, changes): (usize, usize),
     ) -> anyhow::Result<Vec<Lane>> {
         let each = changes.div_ceil(count);
@@ -108,21 +121,28 @@ impl Sealer {
 
     fn lane(
         &self,
-        accounts: &[Account],
+        accounts: &Accounts,
         (lane, count): (usize, usize),
         changes: usize,
     ) -> anyhow::Result<Lane> {
-        let mut accounts = accounts.to_vec();
-        let mut requests = Vec::with_capacity(changes);
-        for number in own(accounts.len(), lane, count).take(changes) {
-            let Some(account) = accounts.get_mut(number) else { continue };
-            requests.push(self.change(account)?);
-            account.step += 1;
+        let lane = (u64::try_from(lane)?, u64::try_from(count)?);
+        let (mut steps, mut requests) = (HashMap::new(), Vec::with_capacity(changes));
+        for nth in 0..u64::try_from(changes)? {
+            let number = accounts.pick(lane, nth);
+            let before = accounts.steps.get(&number).copied().unwrap_or_default();
+            let step = steps.entry(number).or_insert(before);
+            requests.push(self.change(Account { number, step: *step })?);
+            *step += 1;
         }
         Ok(Lane::once(requests, SUCCESS))
     }
 
-    fn change(&self, account: &Account) -> anyhow::Result<Vec<u8>> {
+    /// One change, for a connection of its own.
+    pub(crate) fn once(&self, account: Account) -> anyhow::Result<Lane> {
+        Ok(Lane::once(vec![self.change(account)?], SUCCESS))
+    }
+
+    fn change(&self, account: Account) -> anyhow::Result<Vec<u8>> {
         let txn = fresh_txn();
         let (old, new) = (account.pin(0), account.pin(1));
         let [old, new] = match self {
@@ -132,12 +152,12 @@ impl Sealer {
                 maker.seal(new, PinUse::NewMpin, &txn, now_ms()?)?,
             ],
         };
-        let number = account.number;
+        let names = Names(account.number);
         let named = [
-            ("{customer}", format!("CIF{number:08}")),
+            ("{customer}", names.customer()),
             ("{txn}", txn),
-            ("{account}", format!("ACC{number:09}")),
-            ("{vpa}", format!("jo{number:05}@axis")),
+            ("{account}", names.reference()),
+            ("{vpa}", names.vpa()),
             ("{old}", old),
             ("{new}", new),
         ];
@@ -205,6 +225,6 @@ fn http(path: &str, header: &str, body: &str) -> Vec<u8> {
 /// What only an answer of success holds.
 const SUCCESS: &[u8] = b"\"code\":\"00\"";
 
-const PATH: &str = "/api/transactions/v1/changempin";
+pub(crate) const PATH: &str = "/api/transactions/v1/changempin";
 
 const SAMPLE: &str = r#"{"ChangeMPINRequest":{"SubHeader":{"requestUUID":"req-1621234567890-123","serviceRequestId":"NB.GEN.UPIAPI.CHANGEMPIN","serviceRequestVersion":"1.0","channelId":"TEST"},"SetResetMPINRequestBody":{"customerId":"{customer}","bank":"AXIS","txnId":"{txn}","ac":{"accRefNumber":"{account}","name":"John Doe","ifsc":"AXIS0000001","maskedAccnumber":"*****6789","status":"ACTIVE","type":"SAVINGS","vpa":"{vpa}","aeba":"N"},"cred":{"type":"PIN","subType":"MPIN","data":{"code":"{old}"}},"newcred":{"type":"PIN","subType":"MPIN","data":{"code":"{new}"}},"device":{"app":"AXISBANK","capability":"5200000200010004000639292929292","geocode":"28.613939,77.209021","id":"DCAD28A8A1AB48F99BBCA425B0912ECD","ip":"192.168.1.1","location":"Delhi","mobile":"918888888888","os":"Android","type":"MOB"}}}}"#;

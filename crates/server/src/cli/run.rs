@@ -79,11 +79,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => anyhow::bail!("there is no directory for the state"),
     };
-    config.files.key_file = dir.join("keys.sealed");
-    config.files.unseal_file = dir.join("unseal.key");
-    if let Place::Embedded(store) = &mut config.files.store {
-        *store = ground::control_anchor(&dir);
-    }
+    lay_ground(&mut config, &dir);
     telemetry::start_logs(config.log.1, config.log.0);
     runtime()?.block_on(async {
         let metrics = metrics(&config);
@@ -132,6 +128,15 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Puts keys and store where a sandbox's directory has them.
+pub(super) fn lay_ground(config: &mut Config, dir: &Path) {
+    config.files.key_file = dir.join("keys.sealed");
+    config.files.unseal_file = dir.join("unseal.key");
+    if let Place::Embedded(store) = &mut config.files.store {
+        *store = ground::control_anchor(dir);
+    }
+}
+
 /// Gives the address to each channel that has none.
 fn lay_webhook(config: &mut Config, url: &Uri) -> anyhow::Result<()> {
     let known = matches!(url.scheme_str(), Some("http" | "https"));
@@ -150,7 +155,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-fn metrics(config: &Config) -> Arc<Metrics> {
+pub(super) fn metrics(config: &Config) -> Arc<Metrics> {
     let clients = config.prepaid.clients.iter().map(|client| client.client_id.as_str());
     Arc::new(Metrics::new(clients))
 }

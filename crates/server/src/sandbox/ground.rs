@@ -15,7 +15,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kunji_store::{drop_schema, migrate};
+use kunji_core::store::StoreFault;
+use kunji_store::{Archive, drop_schema, migrate};
 use kunji_vault::Vault;
 use tokio::sync::Mutex;
 
@@ -48,6 +49,9 @@ pub enum GroundError {
     /// The directory.
     #[error("the sandbox directory cannot be written")]
     Directory(#[from] std::io::Error),
+    /// There is a store already.
+    #[error("the sandbox directory holds a store already")]
+    Taken,
 }
 
 impl Ground {
@@ -79,6 +83,24 @@ impl Ground {
         }
     }
 
+    /// Makes the first store, and has it filled; only a whole one is named and found again.
+    ///
+    /// # Errors
+    /// `GroundError::Taken` when there is one already, else what broke.
+    pub fn fill(
+        &self,
+        config: &Config,
+        fill: impl FnOnce(&Archive) -> Result<(), StoreFault>,
+    ) -> Result<(), GroundError> {
+        if self.dir.join("current").exists() {
+            return Err(GroundError::Taken);
+        }
+        let (number, place) = self.free_place(&config.files.store)?;
+        let archive = boot::open_archive(&place, config, &self.metrics)?;
+        fill(&archive).map_err(BootError::from)?;
+        Ok(self.name_store(number)?)
+    }
+
     /// Back to the seed. Requests under way end on the old store.
     ///
     /// # Errors
@@ -101,10 +123,7 @@ impl Ground {
     /// The clock, as far ahead as it was when the sandbox ended.
     #[must_use]
     pub fn clock(&self) -> ServiceClock {
-        let clock = ServiceClock::default();
-        let ahead = std::fs::read_to_string(self.dir.join("clock")).unwrap_or_default();
-        clock.advance(ahead.trim().parse().unwrap_or(0));
-        clock
+        clock(&self.dir)
     }
 
     /// Keeps how far ahead the clock is.
@@ -124,8 +143,13 @@ impl Ground {
         let (number, place) = self.free_place(&config.files.store)?;
         let issuer = boot::open_issuer(config, &place, vault, clock, &self.metrics)?;
         self.seed.sow(&issuer).await?;
-        put_whole(&self.dir.join("current"), format!("store-{number}").as_bytes())?;
+        self.name_store(number)?;
         Ok(issuer)
+    }
+
+    /// Says which store is in use.
+    fn name_store(&self, number: u64) -> std::io::Result<()> {
+        put_whole(&self.dir.join("current"), format!("store-{number}").as_bytes())
     }
 
     /// A place where no store is; left-overs of a reset that did not end keep theirs.
@@ -143,6 +167,15 @@ impl Ground {
             number += 1;
         }
     }
+}
+
+/// The clock of a sandbox, as far ahead as it was when it ended.
+#[must_use]
+pub fn clock(dir: &Path) -> ServiceClock {
+    let clock = ServiceClock::default();
+    let ahead = std::fs::read_to_string(dir.join("clock")).unwrap_or_default();
+    clock.advance(ahead.trim().parse().unwrap_or(0));
+    clock
 }
 
 /// The number of the store in use.

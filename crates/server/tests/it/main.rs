@@ -40,6 +40,8 @@ mod race;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod seed;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod sign;

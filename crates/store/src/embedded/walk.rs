@@ -71,17 +71,26 @@ impl Intake for Embedded {
         let Spaces { database, meta, rows } = &*self.spaces;
         meta.insert(FILLING, []).map_err(StoreFault::of(WORK))?;
         database.persist(PersistMode::SyncAll).map_err(StoreFault::of(WORK))?;
-        let (mut count, mut batch) = (0_u64, database.batch());
+        let (mut count, mut last, mut batch) = (0_u64, Vec::new(), database.batch());
+        // What comes in the order of its keys goes straight into tables. The rest takes the way of
+        // commits; the end of the ingestion writes it out of the journals into tables as well.
+        let mut ordered = rows.start_ingestion().map_err(StoreFault::of(WORK))?;
         while let Some(row) = next()? {
             let (key, value) = rows::encode_row(&row)?;
-            batch.insert(rows, key, value);
             count = count.saturating_add(1);
+            if key > last {
+                last.clone_from(&key);
+                ordered.write(key, value).map_err(StoreFault::of(WORK))?;
+                continue;
+            }
+            batch.insert(rows, key, value);
             if batch.len() >= FILL_LEN {
                 batch.commit().map_err(StoreFault::of(WORK))?;
                 batch = database.batch();
             }
         }
         batch.commit().map_err(StoreFault::of(WORK))?;
+        ordered.finish().map_err(StoreFault::of(WORK))?;
         // First the rows, then the word that they are there.
         database.persist(PersistMode::SyncAll).map_err(StoreFault::of(WORK))?;
         meta.remove(FILLING).map_err(StoreFault::of(WORK))?;

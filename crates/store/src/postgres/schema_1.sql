@@ -68,9 +68,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
     PERFORM FROM record r WHERE r.subject = ANY (subjects) ORDER BY r.subject FOR UPDATE;
 
+    -- The names are looked up one by one, whatever the statistics say of the table: OFFSET keeps the
+    -- planner from turning this into a join that begins with all that was ever used.
     taken := ARRAY(
-        SELECT DISTINCT n.place FROM unnest(name_of, names) AS n (place, name)
-        JOIN used u ON u.name = n.name);
+        SELECT n.place FROM unnest(name_of, names) AS n (place, name)
+        WHERE EXISTS (SELECT FROM used u WHERE u.name = n.name OFFSET 0));
     fits := ARRAY(
         SELECT r.head = g.before AND NOT g.place = ANY (taken)
         FROM unnest(subjects, befores) WITH ORDINALITY AS g (subject, before, place)
@@ -106,8 +108,9 @@ BEGIN
             ON CONFLICT (key, subject) DO UPDATE SET row = excluded.row;
     END IF;
     IF cardinality(fallen_of) > 0 THEN
-        DELETE FROM item i USING unnest(fallen_of, fallen_keys) AS f (place, key)
-            WHERE fits[f.place] AND i.key = f.key;
+        DELETE FROM item i WHERE i.key = ANY (ARRAY(
+            SELECT f.key FROM unnest(fallen_of, fallen_keys) AS f (place, key)
+            WHERE fits[f.place]));
     END IF;
     IF false = ANY (fits) THEN
         -- Places that were made for commits that do not fit.

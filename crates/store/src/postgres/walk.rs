@@ -228,13 +228,16 @@ impl Intake for Postgres {
             apart(async || {
                 let pool = super::connect::pool(&self.place, 1)?;
                 let client = pool.get().await?;
-                // Plans and statistics know the rows from the first request on.
-                client
-                    .batch_execute(
-                        "SET statement_timeout = 0; ANALYZE record, event, used, item; \
-                     DELETE FROM meta WHERE name = 'filling'",
-                    )
-                    .await?;
+                client.batch_execute("SET statement_timeout = 0").await?;
+                for table in ["record", "event", "used", "item"] {
+                    // Plans know the rows from the first request on. What is empty is not looked
+                    // at: it would be planned for as if it stayed so.
+                    let some = format!("SELECT EXISTS (SELECT FROM {table})");
+                    if client.query_one(&some, &[]).await?.try_get(0)? {
+                        client.batch_execute(&format!("ANALYZE {table}")).await?;
+                    }
+                }
+                client.execute("DELETE FROM meta WHERE name = 'filling'", &[]).await?;
                 Ok(())
             })
             .map_err(StoreFault::of(FILL))?;

@@ -168,7 +168,7 @@ impl Ground {
     /// The check of the one process: final, because everything is queued in its order.
     fn fits(&self, commit: &Commit, is_pending: bool) -> bool {
         let receipt = commit.receipt.as_ref().map(|(key, _)| key);
-        let load = Load { subject: &commit.subject, receipt, marks: &commit.spent };
+        let load = Load { receipt, marks: &commit.spent, ..Load::of(&commit.subject) };
         let there = at_once(self.durable.load(&load)).unwrap();
         let rests = match is_pending {
             true => self.processes[0].is_newest(commit),
@@ -294,7 +294,7 @@ impl Ground {
     /// Whether the database takes a commit; only the first of a part rests on what is there.
     fn suits(&self, commit: &Commit, is_first: bool) -> bool {
         let receipt = commit.receipt.as_ref().map(|(key, _)| key);
-        let load = Load { subject: &commit.subject, receipt, marks: &commit.spent };
+        let load = Load { receipt, marks: &commit.spent, ..Load::of(&commit.subject) };
         let there = at_once(self.durable.load(&load)).unwrap();
         let rests = !is_first || there.record.head == commit.expected;
         rests && there.receipt.is_none() && !there.spent

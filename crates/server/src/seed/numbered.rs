@@ -1,0 +1,213 @@
+//! Accounts by number, as many as are wanted: each name follows from the number, so that nobody
+//! needs a list of them.
+//!
+//! The rows come in the order of their keys, kind after kind: an engine can write them as they
+//! come, and nothing is held but the page that is being made.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use kunji_core::audit::Subject;
+use kunji_core::card::{DebitCard, Expiry, Standing};
+use kunji_core::credential::{
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+};
+use kunji_core::engine::{Fault, planted};
+use kunji_core::ids::{
+    Caller, CardTail, CredentialId, CredentialKind, CustomerId, IdError, Mobile, Slot, Vpa,
+};
+use kunji_core::index::IndexKey;
+use kunji_core::store::{Commit, Intake, Row, StoreFault};
+use kunji_core::time::Stamp;
+use kunji_vault::{BirthDate, ClearPin, PinLength, Vault};
+
+use crate::boot;
+
+/// The most accounts; their numbers fit into the nine digits of each name.
+pub const ACCOUNTS_MAX: u64 = 100_000_000;
+/// Rows of one account: its event, its record, and two other names under which it is found.
+const ROWS_EACH: u64 = 4;
+/// Accounts whose rows are handed over at once.
+const PAGE_LEN: u64 = 1024;
+/// Pages that may wait for the store.
+const PAGES_MAX: usize = 4;
+
+/// The names of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Names(pub u64);
+
+impl Names {
+    /// The reference of the account.
+    #[must_use]
+    pub fn reference(self) -> String {
+        format!("ACC{:09}", self.0)
+    }
+
+    /// The bank's customer.
+    #[must_use]
+    pub fn customer(self) -> String {
+        format!("CIF{:09}", self.0)
+    }
+
+    /// The registered mobile number.
+    #[must_use]
+    pub fn mobile(self) -> String {
+        format!("918{:09}", self.0)
+    }
+
+    /// The VPA.
+    #[must_use]
+    pub fn vpa(self) -> String {
+        format!("c{:09}@kunji", self.0)
+    }
+}
+
+/// Which rows of the accounts.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Events,
+    Customers,
+    Mobiles,
+    Records,
+}
+
+/// What all accounts of a seed have in common.
+pub struct Numbered {
+    /// How many; they are numbered from 0.
+    pub accounts: u64,
+    /// The MPIN of each, kept under each account's own name and salt.
+    pub pin: ClearPin,
+    /// How many digits it has.
+    pub length: PinLength,
+    /// When they were seeded.
+    pub stamp: Stamp,
+    /// Whose keys the verifiers are made with.
+    pub vault: Arc<Vault>,
+}
+
+impl Numbered {
+    /// Fills an empty store, and calls `hear` with the part that is done, in thousandths.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store is not empty or cannot be written, or a row cannot be made.
+    pub fn fill(&self, store: &impl Intake, hear: &mut dyn FnMut(u64)) -> Result<u64, StoreFault> {
+        let (pages, made) = sync_channel(PAGES_MAX);
+        let all = (self.accounts * ROWS_EACH + 2).max(1);
+        // The receiver goes with the work that reads from it, so that nobody waits for a store that
+        // takes no more.
+        std::thread::scope(move |threads| {
+            // Verifiers cost the processor what tables cost it: one core for each.
+            threads.spawn(move || self.make(&pages));
+            let (mut page, mut taken) = (Vec::new().into_iter(), 0_u64);
+            store.fill(&mut || {
+                loop {
+                    if let Some(row) = page.next() {
+                        taken += 1;
+                        return Ok(Some(row));
+                    }
+                    let Ok(next) = made.recv() else { return Ok(None) };
+                    page = Vec::into_iter(next?);
+                    hear(taken * 1000 / all);
+                }
+            })
+        })
+    }
+
+    /// Makes all rows in the order of their keys; ends early when nobody takes them any more.
+    fn make(&self, pages: &SyncSender<Result<Vec<Row>, StoreFault>>) {
+        let fault = StoreFault::of("making the rows of a seed");
+        if let Err(broke) = self.make_all(&mut |page| pages.send(Ok(page)).is_ok()) {
+            // Who fills hears it in place of a page, if there is still somebody.
+            let _ = pages.send(Err(fault(broke)));
+        }
+    }
+
+    fn make_all(&self, give: &mut dyn FnMut(Vec<Row>) -> bool) -> Result<(), Fault> {
+        let start = boot::first_start(&self.vault, self.stamp)?;
+        for kind in [Kind::Events, Kind::Customers, Kind::Mobiles, Kind::Records] {
+            let mut first = 0;
+            while first < self.accounts {
+                let end = self.accounts.min(first + PAGE_LEN);
+                if !give(self.page(kind, first..end)?) {
+                    return Ok(());
+                }
+                first = end;
+            }
+            // The service's rows stand behind those of the accounts of their kind.
+            let Commit { subject, encoded, record, .. } = start.clone();
+            let taken = match kind {
+                Kind::Events => give(vec![Row::Event(subject, encoded)]),
+                Kind::Records => give(vec![Row::Record(subject, Box::new(record))]),
+                Kind::Customers | Kind::Mobiles => true,
+            };
+            if !taken {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn page(&self, kind: Kind, numbers: Range<u64>) -> Result<Vec<Row>, Fault> {
+        numbers.map(|number| self.row(kind, Names(number))).collect()
+    }
+
+    fn row(&self, kind: Kind, names: Names) -> Result<Row, Fault> {
+        let id = CredentialId::parse(CredentialKind::Account, &names.reference())?;
+        Ok(match kind {
+            Kind::Customers => Row::Index(IndexKey::Customer(named(&names.customer())?), id),
+            Kind::Mobiles => Row::Index(IndexKey::Mobile(Mobile::parse(&names.mobile())?), id),
+            Kind::Events => {
+                let bare = self.credential(names, id.clone())?;
+                let commit = self.commit(id, bare)?;
+                Row::Event(commit.subject, commit.encoded)
+            }
+            Kind::Records => {
+                let mut credential = self.credential(names, id.clone())?;
+                let verifier = self.vault.enroll(&id.slot(Slot::Pin), &self.pin)?;
+                credential.pin.kept.push(verifier);
+                let commit = self.commit(id, credential)?;
+                Row::Record(commit.subject, Box::new(commit.record))
+            }
+        })
+    }
+
+    /// What planting the account would commit. The event does not depend on its PIN.
+    fn commit(&self, id: CredentialId, credential: Credential) -> Result<Commit, Fault> {
+        let caller = Caller::parse("seed")?;
+        Ok(planted(Subject::Credential(id), credential, caller, self.stamp)?)
+    }
+
+    fn credential(&self, names: Names, id: CredentialId) -> Result<Credential, IdError> {
+        let debit_card = DebitCard {
+            last_six: CardTail::parse("123456")?,
+            expiry: Expiry::parse_long("12/2035").map_err(|_| IdError)?,
+            standing: Standing::Active,
+            atm_pin: None,
+        };
+        Ok(Credential {
+            holder: Holder {
+                customer: named(&names.customer())?,
+                name: "John Doe".to_owned(),
+                birth: BirthDate::parse_iso("1990-05-15"),
+                mobile: Mobile::parse(&names.mobile())?,
+                email: None,
+            },
+            facts: Facts::Account(Account {
+                ifsc: "AXIS0000001".to_owned(),
+                masked: "*****6789".to_owned(),
+                bank: BankFacts::default(),
+                vpas: vec![Vpa::parse(&names.vpa())?],
+                debit_card: Some(debit_card),
+            }),
+            pin: PinRecord::empty(self.length),
+            otp: None,
+            registration: Registration::default(),
+            id,
+        })
+    }
+}
+
+fn named(customer: &str) -> Result<CustomerId, IdError> {
+    CustomerId::parse(customer)
+}
