@@ -40,10 +40,10 @@ const CHAPTERS: u64 = 2;
 /// Turns after which a chapter that does not come to its end is stuck.
 const TURNS_MAX: u64 = 1_000_000;
 
-/// How long a request about a number may take: less than its claim waits for it. One that is
+/// How long a request that claims something may take: less than its errand waits. One that is
 /// slower, and whose process ends between the mapper's commit and the claim's settlement, leaves
-/// a number without a claim.
-const NUMBER_MS_MAX: i64 = MINUTE_MS - 1;
+/// a number or a VPA without a claim.
+const CLAIM_MS_MAX: i64 = MINUTE_MS - 1;
 
 struct Ready(AtomicBool);
 
@@ -151,8 +151,8 @@ impl World {
         let attempt = self.ground().checker.asked(Arc::clone(ask));
         let ready = Arc::new(Ready(AtomicBool::new(true)));
         self.ground().tally.note(("asks", attempt), &[], || format!("{process} {ask:?}"));
-        let ends = matches!(ask.content, Content::Number(_));
-        let ends = ends.then(|| self.clock.now().0 + NUMBER_MS_MAX);
+        let ends = matches!(ask.content, Content::Number(_) | Content::Customer(..));
+        let ends = ends.then(|| self.clock.now().0 + CLAIM_MS_MAX);
         self.tasks.push(Task { attempt, process, work, ready, ends });
         attempt
     }
