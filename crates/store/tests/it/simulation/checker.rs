@@ -125,7 +125,12 @@ impl Checker {
                 })?;
                 holders::check(&event, &ask, (&before, &commit.record.state), is_same)
             }
-            _ => Ok(()),
+            Subject::Credential(_)
+            | Subject::Stranger(_)
+            | Subject::Service
+            | Subject::Customer(_)
+            | Subject::Address(_)
+            | Subject::Capture(_) => Ok(()),
         }
     }
 

@@ -41,10 +41,12 @@ pub(crate) struct Guarded {
 /// All that are planted, each beside its sketch's twin.
 pub(crate) fn planted() -> BTreeMap<CredentialId, Guarded> {
     let story = Story::parse("planted", PLANTED).unwrap();
-    let twins = story.steps.iter().map(|step| match &step.act {
-        Act::Account(sketch) => (named(&sketch.alias), Guarded::of(Twin::account(sketch))),
-        Act::Card(sketch) => (named(&sketch.alias), Guarded::of(Twin::card(sketch))),
-        other => unreachable!("{other:?} plants nothing"),
+    let twins = story.steps.iter().filter_map(|step| {
+        if let Act::Account(sketch) = &step.act {
+            return Some((named(&sketch.alias), Guarded::of(Twin::account(sketch))));
+        }
+        let Act::Card(sketch) = &step.act else { return None };
+        Some((named(&sketch.alias), Guarded::of(Twin::card(sketch))))
     });
     twins.collect()
 }
@@ -64,10 +66,8 @@ impl Guarded {
 
     pub(crate) fn new_card() -> Self {
         let story = Story::parse("new", "card new pin 4 -> created").unwrap();
-        match &story.steps[0].act {
-            Act::Card(sketch) => Self::of(Twin::card(sketch)),
-            other => unreachable!("{other:?} is no card"),
-        }
+        let Act::Card(sketch) = &story.steps[0].act else { unreachable!("the step plants a card") };
+        Self::of(Twin::card(sketch))
     }
 
     /// Takes the next decided event, and compares all that it says and leaves.

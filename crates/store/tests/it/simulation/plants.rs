@@ -8,6 +8,7 @@ use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{Commit, Committed, Load, Loaded, Record, Store, StoreFault};
 
+use super::ground::Offered;
 use super::store::Simulated;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +77,10 @@ impl Store for Planted {
         let shows = self.plant != Plant::Nothing && self.inner.draws(RARE);
         match self.plant {
             Plant::ReplyBeforeCommit if shows => {
-                return match self.inner.offer(commit).await {
-                    super::ground::Offered::Waits(_) => Ok(Committed::Done),
-                    other => self.inner.end(other).await,
+                let offered = self.inner.offer(commit).await;
+                return match matches!(offered, Offered::Waits(_)) {
+                    true => Ok(Committed::Done),
+                    false => self.inner.end(offered).await,
                 };
             }
             Plant::CounterOutside if matches!(commit.subject, Subject::Credential(_)) => {
@@ -102,11 +104,10 @@ impl Store for Planted {
             | Plant::EventSkipped
             | Plant::ConflictIgnored => {}
         }
-        match self.inner.commit(commit).await? {
-            Committed::Conflict if shows && self.plant == Plant::ConflictIgnored => {
-                Ok(Committed::Done)
-            }
-            committed => Ok(committed),
+        let committed = self.inner.commit(commit).await?;
+        match shows && self.plant == Plant::ConflictIgnored {
+            true => Ok(Committed::Done),
+            false => Ok(committed),
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct Ask {
 pub(crate) enum Content {
     /// About an account or a card, with the OTP's digits where there is one.
     Credential(Act, Option<String>),
-    /// A new card, the so-manieth.
+    /// A new card; the number makes it another one than those before.
     CreateCard(u64),
     Number(NumberCommand),
     /// A step of a customer, which the mapper is asked for afterwards.

@@ -1,6 +1,8 @@
 //! The whole of a run: processes, clients, a clock, and a scheduler that lets one of them act at a
 //! time, as the seed has it. No threads, no timers, no real time.
 
+mod calm;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,27 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
-use kunji_core::audit::Subject;
-use kunji_core::engine::{Engine, Fault, Inline};
-use kunji_core::errand::Lane;
+use kunji_core::engine::{Engine, Inline};
 use kunji_core::ids::TxnId;
-use kunji_core::mapper::Address;
 use kunji_core::receipt::ReceiptKey;
 use kunji_core::rules::Rules;
-use kunji_core::store::Store as _;
 use kunji_core::time::{DAY_MS, MINUTE_MS};
-use kunji_testkit::{Act, FakeClock, Story, account, card};
+use kunji_testkit::FakeClock;
 use kunji_vault::Vault;
 
 use super::checker::Checker;
-use super::clients::{CUSTOMERS, fresh};
-use super::ground::{Ground, Kind, at_once};
-use super::guarded::{PLANTED, planted};
+use super::clients::fresh;
+use super::ground::{Ground, Kind};
+use super::guarded::planted;
 use super::plants::{Plant, Planted};
-use super::requests::{Answer, Ask, Content, MOBILE, Running, asker};
+use super::requests::{Answer, Ask, Content, Running, asker};
 use super::store::Simulated;
 use super::tally::Tally;
-use crate::psp::{caller, customer, profile, vpa_of};
 
 /// Clients at it at once.
 const CLIENTS: usize = 8;
@@ -43,10 +40,10 @@ const CHAPTERS: u64 = 2;
 /// Turns after which a chapter that does not come to its end is stuck.
 const TURNS_MAX: u64 = 1_000_000;
 
-/// How long a request about a number may take: less than its claim waits for it. One that is
+/// How long a request that claims something may take: less than its errand waits. One that is
 /// slower, and whose process ends between the mapper's commit and the claim's settlement, leaves
-/// a number without a claim.
-const NUMBER_MS_MAX: i64 = MINUTE_MS - 1;
+/// a number or a VPA without a claim.
+const CLAIM_MS_MAX: i64 = MINUTE_MS - 1;
 
 struct Ready(AtomicBool);
 
@@ -150,28 +147,12 @@ impl World {
         self.ground().checker.violation.is_some()
     }
 
-    /// Brings into being who is there before anybody asks.
-    fn plant(&mut self) {
-        let engine = Arc::new(Engine {
-            store: Planted { plant: Plant::Nothing, ..self.engine(0).store },
-            ..self.engine(0)
-        });
-        let work = async move {
-            match plant_all(&engine).await {
-                Ok(()) => Answer::Done("planted"),
-                Err(_) => Answer::Fault,
-            }
-        };
-        self.start(0, &Ask::new(None, Content::Plant), Box::pin(work));
-        self.drain();
-    }
-
     fn start(&mut self, process: usize, ask: &Arc<Ask>, work: Work) -> usize {
         let attempt = self.ground().checker.asked(Arc::clone(ask));
         let ready = Arc::new(Ready(AtomicBool::new(true)));
         self.ground().tally.note(("asks", attempt), &[], || format!("{process} {ask:?}"));
-        let ends = matches!(ask.content, Content::Number(_));
-        let ends = ends.then(|| self.clock.now().0 + NUMBER_MS_MAX);
+        let ends = matches!(ask.content, Content::Number(_) | Content::Customer(..));
+        let ends = ends.then(|| self.clock.now().0 + CLAIM_MS_MAX);
         self.tasks.push(Task { attempt, process, work, ready, ends });
         attempt
     }
@@ -403,74 +384,4 @@ impl World {
         let Ground { checker, durable, .. } = &mut *ground;
         checker.crashed(durable);
     }
-
-    /// Nothing breaks any more: everything is answered, every errand is run, and all is checked.
-    fn calm(&mut self) {
-        self.ground().is_calm = true;
-        self.repair();
-        self.drain();
-        for place in 0..CLIENTS {
-            while let (Some(open), false) = (self.clients[place].open.clone(), self.is_over()) {
-                self.clients[place].waits = self.send(&open);
-                self.drain();
-            }
-        }
-        for _ in 0..5 {
-            if self.is_over()
-                || at_once(self.ground().durable.errands(&Lane::Holdings)).unwrap().is_empty()
-            {
-                break;
-            }
-            self.clock.advance(10 * MINUTE_MS);
-            self.send(&Ask::new(None, Content::Errands));
-            self.drain();
-        }
-        let mut ground = self.ground();
-        let Ground { checker, durable, .. } = &mut *ground;
-        checker.quiet(durable);
-    }
-
-    /// Goes on until nothing is under way.
-    fn drain(&mut self) {
-        for _ in 0..TURNS_MAX {
-            if self.is_over() {
-                return;
-            }
-            let drawn = self.ground().chance.below(4);
-            let moved = match drawn {
-                0 => self.write() || self.poll(),
-                1 => self.ground().proceed(),
-                _ => self.poll(),
-            };
-            let still = !moved && !self.poll() && !self.write() && !self.ground().proceed();
-            if still {
-                let stuck = !self.tasks.is_empty();
-                if stuck {
-                    self.ground().checker.blame(Err("requests wait for ever".to_owned()));
-                }
-                return;
-            }
-        }
-        self.ground().checker.blame(Err("no end of calm".to_owned()));
-    }
-}
-
-async fn plant_all(engine: &Running) -> Result<(), Fault> {
-    for step in &Story::parse("planted", PLANTED).unwrap().steps {
-        let credential = match &step.act {
-            Act::Account(sketch) => account(&engine.vault, sketch, MOBILE),
-            Act::Card(sketch) => card(&engine.vault, sketch, MOBILE),
-            other => unreachable!("{other:?} plants nothing"),
-        };
-        engine.plant(credential, caller()).await?;
-    }
-    for who in CUSTOMERS {
-        for nth in [1, 2] {
-            let address = Address { vpa: vpa_of(who, nth), owner: Some(profile(who)) };
-            let subject = Subject::Address(vpa_of(who, nth).folded());
-            engine.plant_at(subject, address, caller()).await?;
-        }
-        engine.plant_at(Subject::Customer(profile(who)), customer(who), caller()).await?;
-    }
-    Ok(())
 }
