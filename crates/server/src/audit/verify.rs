@@ -304,14 +304,15 @@ mod tests {
     async fn files_of_a_series_name_the_one_before() {
         let (engine, dir) = (started().await, tempfile::tempdir().unwrap());
         let path = |name: &str| dir.path().join(name);
-        let first = |name: &str| write(&engine, &path(name), 1, None);
-        let hash = first("1").proven.hash;
+        let proven = write(&engine, &path("1"), 1, None).proven;
+        let hash = proven.hash;
+        let first = || Comparison::begin(&path("1"), proven.clone()).unwrap();
         let second = |name: &str, previous| write(&engine, &path(name), 2, previous);
         let verify = |given| verify(&engine.store, given, Findings::default()).unwrap();
-        let good = verify(vec![second("2", Some(hash)), first("1")]);
+        let good = verify(vec![second("2", Some(hash)), first()]);
         assert_eq!((good.breaks.len(), good.chains, good.events, good.heads), (0, 1, 1, 2));
         for previous in [None, Some(Hash([7; 32]))] {
-            let bad = verify(vec![first("1"), second("2", previous)]);
+            let bad = verify(vec![first(), second("2", previous)]);
             let told = format!("{}: it does not follow the one before it", path("2").display());
             assert_eq!(bad.breaks, [told]);
         }
