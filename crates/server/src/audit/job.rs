@@ -86,7 +86,7 @@ fn list_all(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use kunji_core::audit::{Action, Head};
@@ -100,10 +100,10 @@ mod tests {
     use crate::audit::reader::Reader;
     use crate::clock::ServiceClock;
 
-    type Small = Engine<Memory, ServiceClock, Inline>;
+    pub(in crate::audit) type Small = Engine<Memory, ServiceClock, Inline>;
 
     /// A store with one chain of one event: that of its start.
-    async fn started() -> Small {
+    pub(in crate::audit) async fn started() -> Small {
         let engine = Engine {
             store: Memory::default(),
             vault: Arc::new(Vault::new(KeyRing::ephemeral().unwrap())),

@@ -274,3 +274,71 @@ impl Chain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use kunji_core::time::Millis;
+    use kunji_vault::CheckpointKeys;
+
+    use super::*;
+    use crate::audit::changed::Changes;
+    use crate::audit::checkpoint::Occasion;
+    use crate::audit::job::Job;
+    use crate::audit::job::tests::{Small, started};
+
+    /// Writes one of a series, and reads it back.
+    fn write(engine: &Small, path: &Path, number: u64, previous: Option<Hash>) -> Comparison {
+        let (series, occasion) = ("s".to_owned(), Occasion::Interval);
+        let changes = &Changes::Unknown;
+        let job = Job { series, number, previous, at: Millis(0), occasion, changes };
+        let paths = (&*path.with_extension("draft"), path);
+        job.write(&engine.store, &engine.vault, paths, &AtomicBool::new(false)).unwrap();
+        let keys = CheckpointKeys::from_jwks(&engine.vault.jwks()).unwrap();
+        let proven = Reader::open(path).unwrap().prove(&keys).unwrap();
+        Comparison::begin(path, proven).unwrap()
+    }
+
+    #[tokio::test]
+    async fn files_of_a_series_name_the_one_before() {
+        let (engine, dir) = (started().await, tempfile::tempdir().unwrap());
+        let path = |name: &str| dir.path().join(name);
+        let proven = write(&engine, &path("1"), 1, None).proven;
+        let hash = proven.hash;
+        let first = || Comparison::begin(&path("1"), proven.clone()).unwrap();
+        let second = |name: &str, previous| write(&engine, &path(name), 2, previous);
+        let verify = |given| verify(&engine.store, given, Findings::default()).unwrap();
+        let good = verify(vec![second("2", Some(hash)), first()]);
+        assert_eq!((good.breaks.len(), good.chains, good.events, good.heads), (0, 1, 1, 2));
+        for previous in [None, Some(Hash([7; 32]))] {
+            let bad = verify(vec![first(), second("2", previous)]);
+            let told = format!("{}: it does not follow the one before it", path("2").display());
+            assert_eq!(bad.breaks, [told]);
+        }
+        // Who was not given the one before has nothing to compare.
+        assert!(verify(vec![second("2", None)]).holds());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_while_it_is_compared_is_a_fault() {
+        let (engine, dir) = (started().await, tempfile::tempdir().unwrap());
+        let path = dir.path().join("1");
+        let proven = write(&engine, &path, 1, None).proven;
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("\"number\":1", "\"number\":2", 1)).unwrap();
+        let swapped = Comparison::begin(&path, proven).unwrap();
+        let fault = verify(&engine.store, vec![swapped], Findings::default()).unwrap_err();
+        assert!(fault.source.to_string().contains("changed it meanwhile"), "{fault:?}");
+    }
+
+    #[test]
+    fn breaks_are_told_up_to_a_number_and_then_counted() {
+        let mut findings = Findings::default();
+        for nth in 0..BREAKS_LEN_MAX + 7 {
+            findings.broken(nth.to_string());
+        }
+        assert_eq!((findings.breaks.len(), findings.more), (BREAKS_LEN_MAX, 7));
+        assert!(!findings.holds());
+    }
+}
