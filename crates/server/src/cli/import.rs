@@ -48,7 +48,7 @@ pub(super) fn run(args: &ImportArgs, output: Output) -> anyhow::Result<ExitCode>
     let (began, now) = (Instant::now(), ServiceClock::default().now());
     let stores = (&store, replaced.as_ref());
     let imported = import(&vault, &mut file, stores, (&config.rules, now))?;
-    tell(&imported, began.elapsed().as_secs_f64(), output)?;
+    tell(imported, began.elapsed().as_secs_f64(), output)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,9 +71,9 @@ impl ImportArgs {
     }
 }
 
-fn tell(imported: &Imported, seconds: f64, output: Output) -> std::io::Result<()> {
+fn tell(imported: Imported, seconds: f64, output: Output) -> std::io::Result<()> {
     let Imported { name, at, rows, unchanged, strictest, unknown, newer, unread } = imported;
-    let unread = unread.as_ref().map(|fault| format!("{:#}", anyhow::anyhow!("{fault}")));
+    let unread = unread.map(|fault| format!("{:#}", anyhow::Error::from(fault)));
     match output {
         Output::Json => print_json(&json!({
             "backup": name, "at": at, "rows": rows, "seconds": seconds, "unchanged": unchanged,
@@ -85,7 +85,7 @@ fn tell(imported: &Imported, seconds: f64, output: Output) -> std::io::Result<()
                  accounts, cards and customers: {unchanged} as they were, {strictest} at the \
                  strictest of both stores, {unknown} blocked, since nobody knows what happened\n"
             );
-            if *newer > 0 {
+            if newer > 0 {
                 said.push_str(&format!("{newer} records of the replaced store are newer: lost\n"));
             }
             if let Some(fault) = unread {
