@@ -17,7 +17,7 @@ use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
 
 pub use self::draft::Draft;
 pub use self::export::{ExportError, Exported, export};
-pub use self::import::{ImportError, Imported, import};
+pub use self::import::{ImportError, Imported, Proved, prove};
 pub use self::rows::ReadError;
 pub use self::verify::{Verified, verify};
 

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::sync::mpsc::sync_channel;
+use std::thread::ScopedJoinHandle;
 
 use kunji_core::audit::{EventError, Subject};
 use kunji_core::backup::{Restorer, Since};
@@ -67,63 +68,77 @@ pub struct Imported {
     pub unread: Option<StoreFault>,
 }
 
-/// Loads the backup; blocks its caller.
+/// A backup that was read from end to end, ready to be loaded.
+pub struct Proved<'a> {
+    vault: &'a Vault,
+    file: &'a mut File,
+    name: String,
+    at: Millis,
+}
+
+/// Proves a backup whole, before anybody is disturbed for it.
 ///
 /// # Errors
-/// `ImportError` says what broke. A store that was begun and not filled does not open.
-pub fn import(
-    vault: &Vault,
-    file: &mut File,
-    (store, replaced): (&impl Intake, Option<&Replaced>),
-    (rules, now): (&Rules, Millis),
-) -> Result<Imported, ImportError> {
-    let Verified { name, at, findings } =
-        verify(vault, BufReader::with_capacity(READ_LEN, &*file))?;
-    if let Some(first) = findings.breaks.first() {
-        return Err(ImportError::Broken(first.clone()));
+/// `ImportError` when it is not a whole backup of these keys, or what is in it does not hold.
+pub fn prove<'a>(vault: &'a Vault, file: &'a mut File) -> Result<Proved<'a>, ImportError> {
+    let source = BufReader::with_capacity(READ_LEN, &*file);
+    let Verified { name, at, findings } = verify(vault, source)?;
+    match findings.breaks.first() {
+        Some(first) => Err(ImportError::Broken(first.clone())),
+        None => Ok(Proved { vault, file, name, at }),
     }
-    file.seek(SeekFrom::Start(0))?;
-    let reader = vault.open_backup(BufReader::with_capacity(READ_LEN, &*file));
-    let at = wall::iso(at);
-    let restorer = Restorer {
-        rules,
+}
+
+impl Proved<'_> {
+    /// Loads the backup; blocks its caller.
+    ///
+    /// # Errors
+    /// `ImportError` says what broke. A store that was begun and not filled does not open.
+    pub fn load(
+        self,
+        (store, replaced): (&impl Intake, Option<&Replaced>),
+        (rules, now): (&Rules, Millis),
+    ) -> Result<Imported, ImportError> {
+        let Self { vault, file, name, at } = self;
+        file.seek(SeekFrom::Start(0))?;
+        let reader = vault.open_backup(BufReader::with_capacity(READ_LEN, &*file));
+        let rows = Rows::new(reader.map_err(ReadError::from)?);
         // A clock that is behind the backup would end its blocks too early.
-        now: now.max(Millis(reader.as_ref().map_or(0, kunji_vault::BackupReader::at_ms))),
-        caller: Caller::parse("service")?,
-        backup: format!("backup {name} of {at}"),
-    };
-    let rows = Rows::new(reader.map_err(ReadError::from)?);
-    let imported = Imported { name, at, ..Imported::default() };
-    std::thread::scope(|threads| {
-        let (records, walking) = match replaced {
-            None => (None, None),
-            Some(replaced) => {
-                let (out, records) = sync_channel(AHEAD_LEN);
-                (Some(records), Some(threads.spawn(move || hand_over(replaced, &out))))
-            }
-        };
-        let others = Others::new(records);
-        let mut load = Load { rows, restorer, others, ready: None, served: false, imported };
-        let filled = store.fill(&mut || match load.next()? {
-            Some(row) => Ok(Some(row)),
-            None => {
-                load.others.end();
-                replaced.map_or(Ok(()), Replaced::retire)?;
-                Ok(None)
-            }
-        });
-        let Load { others, mut imported, .. } = load;
-        imported.newer = others.passed;
-        // Whoever still walks ends with this.
-        drop(others);
-        imported.rows = filled?;
-        imported.unread = match walking.map(std::thread::ScopedJoinHandle::join) {
-            None | Some(Ok(Ok(()))) => None,
-            Some(Ok(Err(fault))) => Some(fault),
-            Some(Err(_)) => Some(StoreFault::of(WORK)("a thread panicked")),
-        };
-        Ok(imported)
-    })
+        let (now, at) = (now.max(at), wall::iso(at));
+        let backup = format!("backup {name} of {at}");
+        let restorer = Restorer { rules, now, caller: Caller::parse("service")?, backup };
+        let imported = Imported { name, at, ..Imported::default() };
+        std::thread::scope(|threads| {
+            let (records, walking) = match replaced {
+                None => (None, None),
+                Some(replaced) => {
+                    let (out, records) = sync_channel(AHEAD_LEN);
+                    (Some(records), Some(threads.spawn(move || hand_over(replaced, &out))))
+                }
+            };
+            let others = Others::new(records);
+            let mut load = Load { rows, restorer, others, ready: None, served: false, imported };
+            let filled = store.fill(&mut || match load.next()? {
+                Some(row) => Ok(Some(row)),
+                None => {
+                    load.others.end();
+                    replaced.map_or(Ok(()), Replaced::retire)?;
+                    Ok(None)
+                }
+            });
+            let Load { others, mut imported, .. } = load;
+            imported.newer = others.passed;
+            // Whoever still walks ends with this.
+            drop(others);
+            imported.rows = filled?;
+            imported.unread = match walking.map(ScopedJoinHandle::join) {
+                None | Some(Ok(Ok(()))) => None,
+                Some(Ok(Err(fault))) => Some(fault),
+                Some(Err(_)) => Some(StoreFault::of(WORK)("a thread panicked")),
+            };
+            Ok(imported)
+        })
+    }
 }
 
 /// The rows on their way from the backup into the store.

@@ -13,7 +13,7 @@ use kunji_store::{Embedded, EmbeddedSettings, Frozen, PostgresPlace, Replaced};
 use serde_json::json;
 
 use super::{ConfigArgs, Output, print, print_json};
-use crate::backup::{Imported, import, open_keys};
+use crate::backup::{Imported, open_keys, prove};
 use crate::boot;
 use crate::clock::ServiceClock;
 use crate::config::{Place, SecretSource};
@@ -41,14 +41,15 @@ pub(super) fn run(args: &ImportArgs, output: Output) -> anyhow::Result<ExitCode>
     let mut file = File::open(&args.file).with_context(|| format!("{path} cannot be opened"))?;
     let vault = open_keys(&config.files.key_file, &config.files.unseal_file)
         .context("a backup opens with the keys of its own store, which must be there first")?;
-    let replaced = args.replaced()?;
+    let (began, now) = (Instant::now(), ServiceClock::default().now());
+    let proved = prove(&vault, &mut file)?;
     let metrics = Arc::new(Metrics::new(std::iter::empty()));
     let store = boot::open_archive(&config.files.store, &config, &metrics)?;
     anyhow::ensure!(store.is_empty()?, "the store is not empty; a backup is loaded into a new one");
-    let (began, now) = (Instant::now(), ServiceClock::default().now());
-    let stores = (&store, replaced.as_ref());
-    let imported = import(&vault, &mut file, stores, (&config.rules, now))?;
-    tell(&imported, began.elapsed().as_secs_f64(), output)?;
+    // Last of all: from here on nobody writes to it.
+    let replaced = args.replaced()?;
+    let imported = proved.load((&store, replaced.as_ref()), (&config.rules, now))?;
+    tell(imported, began.elapsed().as_secs_f64(), output)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,9 +72,9 @@ impl ImportArgs {
     }
 }
 
-fn tell(imported: &Imported, seconds: f64, output: Output) -> std::io::Result<()> {
+fn tell(imported: Imported, seconds: f64, output: Output) -> std::io::Result<()> {
     let Imported { name, at, rows, unchanged, strictest, unknown, newer, unread } = imported;
-    let unread = unread.as_ref().map(|fault| format!("{:#}", anyhow::anyhow!("{fault}")));
+    let unread = unread.map(|fault| format!("{:#}", anyhow::Error::from(fault)));
     match output {
         Output::Json => print_json(&json!({
             "backup": name, "at": at, "rows": rows, "seconds": seconds, "unchanged": unchanged,
@@ -85,7 +86,7 @@ fn tell(imported: &Imported, seconds: f64, output: Output) -> std::io::Result<()
                  accounts, cards and customers: {unchanged} as they were, {strictest} at the \
                  strictest of both stores, {unknown} blocked, since nobody knows what happened\n"
             );
-            if *newer > 0 {
+            if newer > 0 {
                 said.push_str(&format!("{newer} records of the replaced store are newer: lost\n"));
             }
             if let Some(fault) = unread {

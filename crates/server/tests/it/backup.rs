@@ -91,12 +91,17 @@ impl Ground {
     }
 
     /// A command over the sandbox's store and keys, as `kunji serve` would see them.
-    fn tool(&self, name: &str, args: &[&str]) -> (Option<i32>, String, String) {
+    fn tool(&self, name: &str) -> Command {
         let mut command = self.steering(name);
         command.env("KUNJI_STORE__URL", self.url(name));
         command.env("KUNJI_STORE__SCHEMA", format!("{name}_1"));
         command.env("KUNJI_VAULT__KEY_FILE", self.path(name).join("keys.sealed"));
         command.env("KUNJI_VAULT__UNSEAL_FILE", self.path(name).join("unseal.key"));
+        command
+    }
+
+    fn run(&self, name: &str, args: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = self.tool(name);
         command.args(args);
         ended(command)
     }
@@ -117,7 +122,7 @@ impl Ground {
     /// The verdict on a backup, under the keys of a sandbox.
     fn verified(&self, name: &str, file: &str) -> (Option<i32>, Value) {
         let args = ["backup", "verify", &self.text(file), "--output", "json"];
-        let (code, said, _) = self.tool(name, &args);
+        let (code, said, _) = self.run(name, &args);
         (code, serde_json::from_str(&said).unwrap_or_default())
     }
 
@@ -129,14 +134,14 @@ impl Ground {
         }
         fs::write(self.path(name).join("current"), "store-1").unwrap();
         if self.database.is_some() {
-            let (code, _, error) = self.tool(name, &["migrate"]);
+            let (code, _, error) = self.run(name, &["migrate"]);
             assert_eq!(code, Some(0), "{error}");
         }
     }
 
     fn import(&self, name: &str, file: &str, more: &[&str]) -> (Option<i32>, String, String) {
         let file = self.text(file);
-        self.tool(name, &[&["import", &file, "--output", "json"], more].concat())
+        self.run(name, &[&["import", &file, "--output", "json"], more].concat())
     }
 
     /// Restores into the place of another sandbox's store, and says what became of it.

@@ -1,5 +1,7 @@
 //! A restored store never gives guesses back.
 
+use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+
 use super::{ASHA, Ground, JOHN, on_both_engines, right};
 
 on_both_engines!(
@@ -74,4 +76,24 @@ fn old_backup_keeps_what_the_replaced_store_knows(ground: &Ground) {
     let said = ground.imported("second", "backup", Some("old"));
     assert_eq!((&said["strictest"], &said["unknown"]), (&1.into(), &0.into()), "{said}");
     assert_eq!(right(&ground.start("second"), JOHN), "blocked");
+}
+
+/// What cannot be read there may have been anything: from there on everybody is blocked.
+#[test]
+fn damaged_replaced_store_is_believed_as_far_as_it_can_be_read() {
+    let ground = Ground::on_disk();
+    assert_eq!(guessed(&ground).stop(), Some(0));
+    let store = Database::builder(ground.path("old/store-1")).open().unwrap();
+    let rows = store.keyspace("rows", KeyspaceCreateOptions::default).unwrap();
+    // After Asha's in their order, and before John's.
+    rows.insert("raccount/ACC000000003", b"none").unwrap();
+    store.persist(PersistMode::SyncAll).unwrap();
+    drop((rows, store));
+    ground.prepare("fresh", "old");
+    let said = ground.imported("fresh", "backup", Some("old"));
+    assert!(said["unread"].as_str().unwrap().contains("decoding a record"), "{said}");
+    assert_eq!(said["unchanged"], 1);
+    let fresh = ground.start("fresh");
+    assert_eq!([right(&fresh, ASHA), right(&fresh, JOHN)], ["verified", "blocked"]);
+    assert!(ground.refused("old").contains("is retired"));
 }

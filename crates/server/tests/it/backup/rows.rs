@@ -8,7 +8,7 @@ use kunji_core::ids::Caller;
 use kunji_core::rules::Rules;
 use kunji_core::store::{Intake, Row, Scope, Store, Survey};
 use kunji_core::time::Millis;
-use kunji_server::backup::{export, import, verify};
+use kunji_server::backup::{export, prove, verify};
 use kunji_server::clock::ServiceClock;
 use kunji_store::{Embedded, EmbeddedSettings, Frozen, Postgres, PostgresPlace, Replaced, migrate};
 use kunji_testkit::{Cluster, sandbox, verify_chains};
@@ -50,7 +50,10 @@ fn backed_up<S: Store + Survey>(
 
 fn moved(vault: &Vault, file: &mut std::fs::File, store: &impl Intake, replaced: &Replaced) {
     let now = Millis(ServiceClock::default().now().0);
-    let imported = import(vault, file, (store, Some(replaced)), (&Rules::default(), now)).unwrap();
+    let imported = prove(vault, file)
+        .unwrap()
+        .load((store, Some(replaced)), (&Rules::default(), now))
+        .unwrap();
     assert_eq!((imported.strictest, imported.unknown, imported.newer), (0, 0, 0), "{imported:?}");
     assert_eq!(imported.unchanged, 11);
     assert!(imported.unread.is_none());
