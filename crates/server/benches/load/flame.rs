@@ -47,7 +47,7 @@ impl Sampling {
         Command::new("kill").args(["-INT", &process]).status()?;
         self.perf.wait()?;
         let script = Command::new("perf")
-            .args(["script", "-F", "comm,ip,sym", "-i"])
+            .args(["script", "--no-inline", "-F", "comm,ip,sym", "-i"])
             .arg(&self.samples)
             .stderr(Stdio::null())
             .output()?;
@@ -157,8 +157,13 @@ fn name_of(line: &str) -> String {
 
 /// Frames that every stack has, of the runtime and the language.
 fn is_plumbing(name: &str) -> bool {
-    let parts = ["core::", "std::", "tokio::", "futures", "__rust", "start_thread", "clone", "["];
-    parts.iter().any(|part| name.starts_with(part))
+    let starts = ["core::", "std::", "tokio::", "futures", "__rust", "start_thread", "clone"];
+    let whole = ["poll", "poll_future", "catch_unwind", "do_call", "call_once", "with_mut"];
+    let name = name.trim_end_matches(" (inlined)");
+    // What is left of a name that was nothing but brackets says nothing.
+    starts.iter().any(|start| name.starts_with(start))
+        || whole.contains(&name)
+        || name.starts_with(['[', ':', '{'])
 }
 
 fn escaped(name: &str) -> String {
