@@ -98,20 +98,19 @@ static size_t length(const struct iovec *parts, int count) {
 }
 
 /* What does not fit as a whole is refused as a whole. */
-static int parts_for(int fd, const struct iovec *parts, int count) {
+static int all_fit(int fd, const struct iovec *parts, int count) {
     size_t len = length(parts, count);
-    if (room_for(fd, len) == len) return count;
-    return 0;
+    return room_for(fd, len) == len;
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
-    if (!parts_for(fd, parts, count)) { errno = ENOSPC; return -1; }
+    if (!all_fit(fd, parts, count)) { errno = ENOSPC; return -1; }
     return REAL(writev)(fd, parts, count);
 }
 
 #define WRITE_PARTS(name, offset_type)                                             \
     ssize_t name(int fd, const struct iovec *parts, int count, offset_type at) {   \
-        if (!parts_for(fd, parts, count)) { errno = ENOSPC; return -1; }           \
+        if (!all_fit(fd, parts, count)) { errno = ENOSPC; return -1; }           \
         return REAL(name)(fd, parts, count, at);                                   \
     }
 WRITE_PARTS(pwritev, off_t)

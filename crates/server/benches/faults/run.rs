@@ -150,18 +150,19 @@ impl<'a> Run<'a> {
         self.at_work(|hand| hand.act(&mut round))
     }
 
-    /// Starts what does not run, and shows it to the clients.
+    /// Starts what does not run, and shows it to the clients. The very first server makes its keys
+    /// before the second one opens the same key file, which must not change under it.
     fn all_up(&mut self) -> anyhow::Result<()> {
         for nth in 0..self.ground.len() {
             if !self.ground.is_up(nth) {
                 let address = self.ground.start(nth)?;
                 self.net.put(nth, Some(address));
             }
-        }
-        if self.net.maker.is_none() {
-            let keys = self.ground.ask(0, "GET", "/.well-known/jwks.json", "")?;
-            let keys = String::from_utf8(keys.body)?;
-            self.net.maker = Some(BlockMaker::from_jwks(&keys, BlockAlg::EcdhEs)?);
+            if self.net.maker.is_none() {
+                let keys = self.ground.ask(nth, "GET", "/.well-known/jwks.json", "")?;
+                let keys = String::from_utf8(keys.body)?;
+                self.net.maker = Some(BlockMaker::from_jwks(&keys, BlockAlg::EcdhEs)?);
+            }
         }
         Ok(())
     }
