@@ -1,5 +1,6 @@
 //! A private PostgreSQL server for tests, gone with the process that started it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::TcpListener;
@@ -98,12 +99,23 @@ impl Cluster {
     /// When the package `postgresql` is not there, or the server does not start.
     #[must_use]
     pub fn start_with(settings: &[&str]) -> Self {
+        Self::start_on(settings, &[])
+    }
+
+    /// Makes a server of its own with settings, and variables in its environment.
+    ///
+    /// # Panics
+    /// When the package `postgresql` is not there, or the server does not start.
+    #[must_use]
+    pub fn start_on(settings: &[&str], variables: &[(&str, String)]) -> Self {
         let binaries = binaries();
         let folder = new_folder();
         initialise(&binaries, &folder);
         for _ in 0..PORTS_MAX {
             let port = free_port();
-            let warden = Warden::post(&folder, server(&binaries, &folder, port, settings));
+            let mut server = server(&binaries, &folder, port, settings);
+            server.envs(variables.iter().map(|(name, value)| (name, value)));
+            let warden = Warden::post(&folder, server);
             let cluster = Self {
                 folder: folder.clone(),
                 binaries: binaries.clone(),
@@ -208,6 +220,14 @@ impl Warden {
     fn post(folder: &Path, server: Command) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", WARDEN, "warden"]).arg(folder);
+        // The shell itself is not to have the variables.
+        let named = |(name, value): (&OsStr, Option<&OsStr>)| {
+            let mut pair = name.to_owned();
+            pair.push("=");
+            pair.push(value?);
+            Some(pair)
+        };
+        shell.arg("env").args(server.get_envs().filter_map(named));
         shell.arg(server.get_program()).args(server.get_args());
         // Out of the tests' group, so that what ends them by the group leaves it its work.
         shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

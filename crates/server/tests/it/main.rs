@@ -26,6 +26,8 @@ mod docs;
 #[cfg(test)]
 mod example;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hyper;
@@ -33,6 +35,8 @@ mod hyper;
 mod marks;
 #[cfg(test)]
 mod merchants;
+#[cfg(all(test, not(feature = "plants")))]
+mod plants;
 #[cfg(test)]
 mod prepaid;
 #[cfg(test)]
