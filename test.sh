@@ -28,6 +28,7 @@ echo "== tests"
 cargo test --locked --workspace
 echo "== documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
-echo "== release build: marks and load smoke test"
+echo "== release build: marks, faults, and a short run of each bench"
 cargo test --locked --release -p kunji-server --test it -- marks::
+cargo bench --locked -p kunji-server --bench faults -- --smoke
 cargo bench --locked -p kunji-server --bench load -- --smoke
