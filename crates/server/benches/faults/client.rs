@@ -120,15 +120,11 @@ impl Client {
     }
 
     fn begin(&mut self, net: &Net) -> anyhow::Result<()> {
-        let deed = {
-            let mut belief = self.belief();
-            let mut dice = self.dice.clone();
-            let otp = self.otp.clone();
-            let deed = belief.choose(self.object.1, (self.otps, otp), &mut dice);
-            drop(belief);
-            self.dice = dice;
-            deed
-        };
+        let belief = Arc::clone(&self.belief);
+        let mut belief = belief.lock().unwrap_or_else(PoisonError::into_inner);
+        let knows = (self.otps, self.otp.clone());
+        let deed = belief.choose(self.object.1, knows, &mut self.dice);
+        drop(belief);
         let txn = wire::txn(&deed, self.number, self.entries.len());
         let blocks = net.maker.as_ref().filter(|_| self.dice.hits(40));
         let blocks = blocks.map(|maker| anyhow::Ok((maker, now_ms()?))).transpose()?;
