@@ -61,11 +61,24 @@ impl Archive {
     pub fn is_sound(&self) -> bool {
         each!(self, store => store.is_sound())
     }
+
+    /// Loads what the engine has.
+    pub(crate) async fn load_whole(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
+        each!(self, store => store.load(load).await)
+    }
+
+    /// Commits as the engine does.
+    pub(crate) async fn commit_whole(&self, commit: Commit) -> Result<Committed, StoreFault> {
+        each!(self, store => store.commit(commit).await)
+    }
 }
 
 impl Store for Archive {
     async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
-        each!(self, store => store.load(load).await)
+        #[cfg(feature = "plants")]
+        return Ok(crate::plants::loaded(load, self.load_whole(load).await?));
+        #[cfg(not(feature = "plants"))]
+        self.load_whole(load).await
     }
 
     async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
@@ -73,7 +86,10 @@ impl Store for Archive {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
-        each!(self, store => store.commit(commit).await)
+        #[cfg(feature = "plants")]
+        return crate::plants::commit(self, commit).await;
+        #[cfg(not(feature = "plants"))]
+        self.commit_whole(commit).await
     }
 
     async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {

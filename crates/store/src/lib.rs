@@ -5,6 +5,8 @@ mod embedded;
 mod entry;
 mod memory;
 mod pending;
+#[cfg(feature = "plants")]
+mod plants;
 mod postgres;
 mod rows;
 
