@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use kunji_store::{Postgres, PostgresPlace};
+use kunji_testkit::{Cluster, verify_chains};
 use kunji_vault::{BlockAlg, BlockMaker, PinUse};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,6 +46,8 @@ impl Dice {
 /// A sandbox's directory with a seed of so many accounts, whose PIN is [`FIRST_PIN`].
 struct Ground {
     folder: TempDir,
+    /// The database, when the state lies in one.
+    database: Option<String>,
 }
 
 impl Ground {
@@ -64,7 +68,12 @@ impl Ground {
     fn seeded(seed: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("seed.toml"), seed).unwrap();
-        Self { folder }
+        Self { folder, database: None }
+    }
+
+    /// The same over a database of its own.
+    fn in_postgres(self) -> Self {
+        Self { database: Some(Cluster::shared().fresh()), ..self }
     }
 
     fn data(&self) -> PathBuf {
@@ -77,6 +86,7 @@ impl Ground {
         command.arg("--seed").arg(self.folder.path().join("seed.toml"));
         command.args(["--listen", "127.0.0.1:0", "--output", "json"]);
         command.env("KUNJI_PINS__LIVE_PER_MINUTE", "0");
+        command.envs(self.database.as_ref().map(|url| ("KUNJI_STORE__URL", url)));
         command
     }
 
@@ -84,7 +94,19 @@ impl Ground {
         Kunji::spawn(self.command())
     }
 
+    /// Within how many microseconds a kill falls: a database takes longer to answer.
+    fn kill_micros_max(&self) -> u64 {
+        if self.database.is_some() { 250_000 } else { 30_000 }
+    }
+
     fn audit_holds(&self) {
+        if let Some(url) = &self.database {
+            let current = std::fs::read_to_string(self.data().join("current")).unwrap();
+            let schema = current.trim().replace("store-", "kunji_");
+            let place = PostgresPlace::parse(url, &schema, 2).unwrap();
+            verify_chains(&Postgres::open(place, None).unwrap());
+            return;
+        }
         let (code, said, error) =
             run(&["audit", "verify", "--data", self.data().to_str().unwrap()], "");
         assert_eq!(code, Some(0), "{said}{error}");
@@ -122,7 +144,7 @@ fn connect(address: &str) -> Option<Line> {
 /// Does the work on so many connections until each has ended, and kills the process meanwhile.
 fn killed_under_load(
     kunji: Kunji,
-    dice: &mut Dice,
+    (dice, micros_max): (&mut Dice, u64),
     threads: usize,
     work: impl Fn(usize, &mut Line) + Sync,
 ) {
@@ -135,24 +157,33 @@ fn killed_under_load(
                 }
             });
         }
-        dice.linger(25_000);
+        dice.linger(micros_max);
         kunji.kill();
     });
 }
 
+/// Accounts that nobody tried before, in each round of guesses.
+const FRESH: usize = 16;
+
 #[test]
 fn guesses_and_thirty_kills_learn_three_verdicts() {
-    const ROUNDS: usize = 30;
-    const FRESH: usize = 16;
+    guesses_and_kills_learn_three_verdicts(&Ground::new(30 * FRESH), 30);
+}
+
+#[test]
+fn guesses_and_six_kills_learn_three_verdicts_on_postgres() {
+    guesses_and_kills_learn_three_verdicts(&Ground::new(6 * FRESH).in_postgres(), 6);
+}
+
+fn guesses_and_kills_learn_three_verdicts(ground: &Ground, rounds: usize) {
     const CLIENTS: usize = 8;
-    let ground = Ground::new(ROUNDS * FRESH);
     let mut dice = Dice(0x5eed_0001);
     let wrong = Mutex::new(BTreeMap::<usize, usize>::new());
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let kunji = ground.start();
         // Some accounts that nobody tried yet, and all that the last kill found at work.
         let accounts = (round.saturating_sub(1) * FRESH)..((round + 1) * FRESH);
-        killed_under_load(kunji, &mut dice, CLIENTS, |nth, line| {
+        killed_under_load(kunji, (&mut dice, ground.kill_micros_max()), CLIENTS, |nth, line| {
             for guess in 0_usize.. {
                 // Each client begins elsewhere, so that a kill finds many accounts at work.
                 let from = accounts.start + nth * accounts.len() / CLIENTS;
@@ -176,7 +207,7 @@ fn guesses_and_thirty_kills_learn_three_verdicts() {
         });
     }
     let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.len() > ROUNDS, "only {} accounts were met", wrong.len());
+    assert!(wrong.len() > rounds, "only {} accounts were met", wrong.len());
     // The third wrong one is told as "blocked".
     let too_many = wrong.iter().filter(|(_, count)| **count > 2).collect::<Vec<_>>();
     assert!(too_many.is_empty(), "account and wrong verdicts: {too_many:?}");
@@ -264,16 +295,28 @@ impl Known {
     }
 }
 
+const ACCOUNTS: usize = 16;
+
 #[test]
 fn acknowledged_changes_survive_a_hundred_kills() {
-    const ACCOUNTS: usize = 16;
-    let ground = Ground::new(ACCOUNTS);
+    let (changes, in_flight) = changes_survive_kills(&Ground::new(ACCOUNTS), 100);
+    assert!(changes > 200 && in_flight > 100, "{changes} changes, {in_flight} in flight");
+}
+
+#[test]
+fn acknowledged_changes_survive_twelve_kills_on_postgres() {
+    let (changes, in_flight) = changes_survive_kills(&Ground::new(ACCOUNTS).in_postgres(), 12);
+    assert!(changes > 20 && in_flight > 12, "{changes} changes, {in_flight} in flight");
+}
+
+/// Says how many changes there were, and how many of them a kill met in flight.
+fn changes_survive_kills(ground: &Ground, rounds: usize) -> (u32, usize) {
     let mut dice = Dice(0x5eed_0002);
     let known: Vec<_> = (0..ACCOUNTS)
         .map(|_| Mutex::new(Known { pin: FIRST_PIN.to_owned(), ..Known::default() }))
         .collect();
     let mut in_flight = 0;
-    for round in 0..100 {
+    for round in 0..rounds {
         let kunji = ground.start();
         // Every other time the clients themselves find out what became of their requests.
         if round % 2 == 0 {
@@ -282,7 +325,7 @@ fn acknowledged_changes_survive_a_hundred_kills() {
                 known.lock().unwrap().settle(account, &mut line);
             }
         }
-        killed_under_load(kunji, &mut dice, 8, |nth, line| {
+        killed_under_load(kunji, (&mut dice, ground.kill_micros_max()), 8, |nth, line| {
             let mine = || (nth..ACCOUNTS).step_by(8);
             while mine().all(|account| known[account].lock().unwrap().step(account, line)) {}
         });
@@ -297,8 +340,8 @@ fn acknowledged_changes_survive_a_hundred_kills() {
         changes += known.changes;
     }
     kunji.kill();
-    assert!(changes > 200 && in_flight > 100, "{changes} changes, {in_flight} in flight");
     ground.audit_holds();
+    (changes, in_flight)
 }
 
 /// The state is that of the seed, or that before the reset, whole.
@@ -316,10 +359,18 @@ fn seeded_whole(kunji: &Kunji, pins: &[&str]) {
 
 #[test]
 fn a_kill_during_a_reset_leaves_the_old_state_or_the_new_one() {
+    kills_during_resets(&Ground::new(4), 20);
+}
+
+#[test]
+fn a_kill_during_a_reset_leaves_the_old_state_or_the_new_one_on_postgres() {
+    kills_during_resets(&Ground::new(4).in_postgres(), 5);
+}
+
+fn kills_during_resets(ground: &Ground, rounds: usize) {
     const CHANGED: &str = "590284";
-    let ground = Ground::new(4);
     let mut dice = Dice(0x5eed_0003);
-    for _ in 0..20 {
+    for _ in 0..rounds {
         let kunji = ground.start();
         for account in 0..4 {
             kunji.change_live(&change_of(account, FIRST_PIN, CHANGED));
@@ -337,9 +388,18 @@ fn a_kill_during_a_reset_leaves_the_old_state_or_the_new_one() {
 
 #[test]
 fn a_kill_during_the_first_start_leaves_what_can_start() {
+    kills_during_first_starts(|| Ground::new(4), 12);
+}
+
+#[test]
+fn a_kill_during_the_first_start_leaves_what_can_start_on_postgres() {
+    kills_during_first_starts(|| Ground::new(4).in_postgres(), 4);
+}
+
+fn kills_during_first_starts(ground: impl Fn() -> Ground, rounds: usize) {
     let mut dice = Dice(0x5eed_0004);
-    for _ in 0..12 {
-        let ground = Ground::new(4);
+    for _ in 0..rounds {
+        let ground = ground();
         for _ in 0..3 {
             killed_while_starting(ground.command(), &mut dice);
         }
@@ -431,9 +491,17 @@ fn requests_that_began_are_answered_after_the_signal() {
 
 #[test]
 fn a_signal_under_load_loses_nothing() {
-    const ACCOUNTS: usize = 16;
-    for seed in 0..5 {
-        let ground = Ground::new(ACCOUNTS);
+    signals_under_load(|| Ground::new(ACCOUNTS), 5);
+}
+
+#[test]
+fn a_signal_under_load_loses_nothing_on_postgres() {
+    signals_under_load(|| Ground::new(ACCOUNTS).in_postgres(), 2);
+}
+
+fn signals_under_load(ground: impl Fn() -> Ground, rounds: u64) {
+    for seed in 0..rounds {
+        let ground = ground();
         let kunji = ground.start();
         let mut dice = Dice(0x5eed_0006 + seed);
         let known: Vec<_> = (0..ACCOUNTS)
@@ -570,8 +638,15 @@ impl Phone {
     }
 
     /// MPIN and mapping are set together or not at all, soon and without anybody asking; what was
-    /// acknowledged stands. Says whether a flight had arrived.
-    fn settle(&mut self, kunji: &Kunji, line: &mut Line, deadline: Instant) -> Option<bool> {
+    /// acknowledged stands. Says whether a flight had arrived. Without a deadline the mapping is
+    /// set when the request is repeated: where processes share a store, one that starts does not
+    /// know whether another is at it, and waits until the errand is due.
+    fn settle(
+        &mut self,
+        kunji: &Kunji,
+        line: &mut Line,
+        deadline: Option<Instant>,
+    ) -> Option<bool> {
         let mut told = |request: &[u8]| verdict(&ask(line, request).unwrap());
         let kept = self.primary;
         assert_eq!(told(&self.is(kept, &self.pins[kept])), "right", "customer {}", self.nth);
@@ -587,7 +662,9 @@ impl Phone {
             assert_eq!(told(&self.is(other, &pin)), "right", "customer {}", self.nth);
         }
         let expected = if arrived { [other; 2] } else { [kept; 2] };
-        while self.primaries(kunji, line) != expected {
+        while let Some(deadline) = deadline
+            && self.primaries(kunji, line) != expected
+        {
             assert!(Instant::now() < deadline, "customer {}: {arrived}", self.nth);
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -603,16 +680,30 @@ impl Phone {
     }
 }
 
+const PHONES: usize = 8;
+
 #[test]
 fn thirty_kills_leave_mpin_and_mapping_together() {
-    const PHONES: usize = 8;
-    let ground = app_customers(PHONES);
+    let (arrived, lost) = kills_between_mpin_and_mapping(&app_customers(PHONES), 30);
+    assert!(arrived > 5 && lost > 5, "{arrived} arrived, {lost} lost");
+}
+
+#[test]
+fn six_kills_leave_mpin_and_mapping_together_on_postgres() {
+    let ground = app_customers(PHONES).in_postgres();
+    let (arrived, lost) = kills_between_mpin_and_mapping(&ground, 6);
+    assert!(arrived + lost > 3, "{arrived} arrived, {lost} lost");
+}
+
+/// Says how many of the secrets in flight had arrived, and how many had not.
+fn kills_between_mpin_and_mapping(ground: &Ground, rounds: usize) -> (u32, u32) {
     let mut dice = Dice(0x5eed_0007);
     let phones: Vec<_> = (0..PHONES).map(|nth| Mutex::new(Phone::new(nth))).collect();
     let (mut arrived, mut lost) = (0, 0);
-    for round in 0..=30 {
+    for round in 0..=rounds {
         let kunji = ground.start();
         let deadline = Instant::now() + Duration::from_secs(3);
+        let deadline = ground.database.is_none().then_some(deadline);
         let mut line = connect(kunji.address()).unwrap();
         for phone in &phones {
             match phone.lock().unwrap().settle(&kunji, &mut line, deadline) {
@@ -621,7 +712,7 @@ fn thirty_kills_leave_mpin_and_mapping_together() {
                 None => {}
             }
         }
-        if round == 30 {
+        if round == rounds {
             kunji.kill();
             break;
         }
@@ -636,12 +727,12 @@ fn thirty_kills_leave_mpin_and_mapping_together() {
                     }
                 });
             }
-            dice.linger(60_000);
+            dice.linger(2 * ground.kill_micros_max());
             signal(kunji.process.id(), "KILL");
         });
     }
     let sets: u32 = phones.iter().map(|phone| phone.lock().unwrap().sets).sum();
     println!("{sets} sets; of those in flight {arrived} had arrived, {lost} had not");
-    assert!(arrived > 5 && lost > 5, "{sets} sets, {arrived} arrived, {lost} lost");
     ground.audit_holds();
+    (arrived, lost)
 }

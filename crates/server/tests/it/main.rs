@@ -22,6 +22,8 @@ mod docs;
 #[cfg(test)]
 mod example;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hyper;
@@ -29,6 +31,8 @@ mod hyper;
 mod marks;
 #[cfg(test)]
 mod merchants;
+#[cfg(all(test, not(feature = "plants")))]
+mod plants;
 #[cfg(test)]
 mod prepaid;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Barrier;
 
+use kunji_testkit::Cluster;
 use kunji_vault::{BlockAlg, BlockMaker, PinUse};
 use serde_json::{Value, json};
 
@@ -17,6 +18,11 @@ use crate::support::{
 const LIVE: &str = "X-Kunji-Mode: live\r\n";
 const BEARER: &str = "Authorization: Bearer sandbox\r\n";
 const VERIFY_ASHA: &str = "/kunji/v1/credentials/account/ACC000000002/verify";
+
+/// A sandbox whose state lies in a database of its own.
+fn on_postgres() -> Kunji {
+    Kunji::sandbox_with(&[("KUNJI_STORE__URL", &Cluster::shared().fresh())])
+}
 
 /// Answers by name, counted.
 type Tally = BTreeMap<String, usize>;
@@ -94,10 +100,18 @@ fn storm_of_guesses(kunji: &Kunji, first: u32) {
 
 #[test]
 fn a_thousand_guesses_at_once_learn_three_verdicts() {
-    let kunji = Kunji::sandbox();
-    storm_of_guesses(&kunji, 0);
+    guesses_at_once_learn_three_verdicts(&Kunji::sandbox());
+}
+
+#[test]
+fn a_thousand_guesses_at_once_learn_three_verdicts_on_postgres() {
+    guesses_at_once_learn_three_verdicts(&on_postgres());
+}
+
+fn guesses_at_once_learn_three_verdicts(kunji: &Kunji) {
+    storm_of_guesses(kunji, 0);
     kunji.advance("24h");
-    storm_of_guesses(&kunji, 1000);
+    storm_of_guesses(kunji, 1000);
     kunji.advance("24h");
     assert_eq!(kunji.verify("account", "ACC000000002", "804913"), "verified");
 }
@@ -112,10 +126,18 @@ fn all_the_same(answers: &[Answer]) -> &Answer {
 
 #[test]
 fn one_change_sent_two_hundred_times_takes_effect_once() {
-    let kunji = Kunji::sandbox();
+    one_change_sent_often(&Kunji::sandbox());
+}
+
+#[test]
+fn one_change_sent_two_hundred_times_takes_effect_once_on_postgres() {
+    one_change_sent_often(&on_postgres());
+}
+
+fn one_change_sent_often(kunji: &Kunji) {
     let body = change_asha("804913", "590284").to_string();
     let request = posted(CHANGE_MPIN, LIVE, body.as_bytes());
-    let answers = storm(&kunji, 50, &vec![request; 200]);
+    let answers = storm(kunji, 50, &vec![request; 200]);
     assert_eq!(all_the_same(&answers).status, 200);
     assert_eq!(kunji.verify("account", "ACC000000002", "590284"), "verified");
     // Had it been kept twice, the first PIN would have left the last three one change earlier.
@@ -132,12 +154,20 @@ fn one_change_sent_two_hundred_times_takes_effect_once() {
 
 #[test]
 fn one_wrong_guess_sent_two_hundred_times_is_one_try() {
-    let kunji = Kunji::sandbox();
+    one_guess_sent_often(&Kunji::sandbox());
+}
+
+#[test]
+fn one_wrong_guess_sent_two_hundred_times_is_one_try_on_postgres() {
+    one_guess_sent_often(&on_postgres());
+}
+
+fn one_guess_sent_often(kunji: &Kunji) {
     let body = json!({ "txn": fresh("G"), "pin": "210000" }).to_string();
-    let answers = storm(&kunji, 50, &vec![posted(VERIFY_ASHA, BEARER, body.as_bytes()); 200]);
+    let answers = storm(kunji, 50, &vec![posted(VERIFY_ASHA, BEARER, body.as_bytes()); 200]);
     assert_eq!(word(all_the_same(&answers)), "wrong_pin");
     let body = change_asha("210001", "590284").to_string();
-    let answers = storm(&kunji, 50, &vec![posted(CHANGE_MPIN, LIVE, body.as_bytes()); 200]);
+    let answers = storm(kunji, 50, &vec![posted(CHANGE_MPIN, LIVE, body.as_bytes()); 200]);
     assert_eq!(word(all_the_same(&answers)), "E40101");
     assert_eq!(kunji.verify("account", "ACC000000002", "804913"), "verified");
 }
@@ -169,7 +199,15 @@ fn one_reset_sent_two_hundred_times_takes_effect_once() {
 
 #[test]
 fn one_reset_under_one_id_with_a_hundred_contents_takes_effect_once() {
-    let kunji = Kunji::sandbox();
+    one_id_with_many_contents(&Kunji::sandbox());
+}
+
+#[test]
+fn one_reset_under_one_id_with_a_hundred_contents_takes_effect_once_on_postgres() {
+    one_id_with_many_contents(&on_postgres());
+}
+
+fn one_id_with_many_contents(kunji: &Kunji) {
     let first = reset("481926");
     // None of these PINs breaks a rule, whichever comes first.
     let requests = (0..100).map(|nth| {
@@ -178,7 +216,7 @@ fn one_reset_under_one_id_with_a_hundred_contents_takes_effect_once() {
         let body = json!({ "token": token(&inner.to_string()) }).to_string();
         posted(RESET_PIN, &client_lines(), body.as_bytes())
     });
-    let answers = storm(&kunji, 50, &requests.collect::<Vec<_>>());
+    let answers = storm(kunji, 50, &requests.collect::<Vec<_>>());
     let codes: Vec<_> =
         answers.iter().map(|answer| inside(answer)["responseCode"].clone()).collect();
     assert_eq!(codes.iter().filter(|code| *code == "00").count(), 1);
@@ -189,12 +227,20 @@ fn one_reset_under_one_id_with_a_hundred_contents_takes_effect_once() {
 
 #[test]
 fn a_hundred_changes_from_one_pin_have_one_winner() {
-    let kunji = Kunji::sandbox();
+    many_changes_from_one_pin(&Kunji::sandbox());
+}
+
+#[test]
+fn a_hundred_changes_from_one_pin_have_one_winner_on_postgres() {
+    many_changes_from_one_pin(&on_postgres());
+}
+
+fn many_changes_from_one_pin(kunji: &Kunji) {
     let requests = (0..100).map(|nth| {
         let body = change_john("1234", &format!("{}", 6100 + nth)).to_string();
         posted(CHANGE_MPIN, LIVE, body.as_bytes())
     });
-    let answers = storm(&kunji, 64, &requests.collect::<Vec<_>>());
+    let answers = storm(kunji, 64, &requests.collect::<Vec<_>>());
     let tally = tally(&answers);
     let expected = [("00", 1), ("E40101", 2), ("E42301", 97)];
     let expected: Tally = expected.map(|(word, count)| (word.to_owned(), count)).into();
