@@ -70,6 +70,11 @@ impl KeyFault {
         Self::File { doing, path: path.to_owned(), problem: problem.into() }
     }
 
+    /// Whether another process wrote the file since it was read.
+    pub(crate) fn is_of_a_change(&self) -> bool {
+        matches!(self, Self::File { problem: FileProblem::Changed, .. })
+    }
+
     /// Names the key that the cryptographic library refused.
     pub(crate) fn make(what: &'static str) -> impl FnOnce(Unspecified) -> Self {
         move |_| Self::Make(what)

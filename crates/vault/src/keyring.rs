@@ -77,16 +77,20 @@ impl KeyRing {
     /// When the file can be read by others, is of another owner, altered, or of
     /// a newer format, or cannot be read or written.
     pub fn open_or_create(path: &Path, unseal: &UnsealKey) -> Result<Self, KeyFault> {
-        let (mut file, found) = KeyFile::open(path, unseal)?;
-        let contents = match found {
-            Some(contents) => contents,
-            None => {
-                let contents = Contents::fresh()?;
-                file.replace(&contents)?;
-                contents
-            }
+        let (file, found) = KeyFile::open(path, unseal)?;
+        let mut kept = match found {
+            Some(contents) => Kept { contents, file: Some(file) },
+            None => Kept { contents: Contents::fresh()?, file: Some(file) },
         };
-        Self::of(Kept { contents, file: Some(file) })
+        if !kept.is_written() {
+            // Another process may have its first start at the same time: its keys are ours then.
+            match kept.write() {
+                Err(fault) if fault.is_of_a_change() => kept = Kept::found(path, unseal)?,
+                Err(fault) => return Err(fault),
+                Ok(()) => {}
+            }
+        }
+        Self::of(kept)
     }
 
     /// Makes the next version of every key; the older ones stay usable.
@@ -124,14 +128,16 @@ impl KeyRing {
         if self.late_rsa.get().is_some() {
             return Ok(());
         }
-        let parts = kept.contents.add_rsa()?;
-        let key = RsaKey::of(parts);
-        if let Err(fault) = kept.write() {
-            kept.contents.drop_rsa();
-            return Err(fault);
+        while kept.contents.rsa().is_empty() {
+            kept.contents.add_rsa()?;
+            if let Err(fault) = kept.write() {
+                kept.contents.drop_rsa();
+                kept.follow(fault)?;
+            }
         }
         // The lock is held and the cell was empty, so this is the first value.
-        let _ = self.late_rsa.set(key);
+        let key = kept.contents.rsa().last().map(RsaKey::of);
+        let _ = key.map(|key| self.late_rsa.set(key));
         Ok(())
     }
 
@@ -144,13 +150,16 @@ impl KeyRing {
         if self.late_signing.get().is_some() {
             return Ok(());
         }
-        let key = SigningKey::of(kept.contents.add_signing()?);
-        if let Err(fault) = kept.write() {
-            kept.contents.drop_signing();
-            return Err(fault);
+        while kept.contents.signing().is_empty() {
+            kept.contents.add_signing()?;
+            if let Err(fault) = kept.write() {
+                kept.contents.drop_signing();
+                kept.follow(fault)?;
+            }
         }
         // The lock is held and the cell was empty, so this is the first value.
-        let _ = self.late_signing.set(key);
+        let key = kept.contents.signing().last().map(SigningKey::of);
+        let _ = key.map(|key| self.late_signing.set(key));
         Ok(())
     }
 
@@ -243,6 +252,35 @@ impl KeySet {
 }
 
 impl Kept {
+    /// What another process wrote.
+    fn found(path: &Path, unseal: &UnsealKey) -> Result<Self, KeyFault> {
+        let (file, contents) = KeyFile::open(path, unseal)?;
+        let contents = contents.ok_or(KeyFault::Make("key file that stays"))?;
+        Ok(Self { contents, file: Some(file) })
+    }
+
+    fn is_written(&self) -> bool {
+        self.file.as_ref().is_none_or(KeyFile::is_there)
+    }
+
+    /// Takes over what another process added to the file, when that is why ours was refused: the
+    /// same versions, and a key made late that was not there before.
+    fn follow(&mut self, fault: KeyFault) -> Result<(), KeyFault> {
+        let Some(file) = self.file.as_ref().filter(|_| fault.is_of_a_change()) else {
+            return Err(fault);
+        };
+        let theirs = Self::found(file.path(), file.unseal())?;
+        let late = |contents: &Contents| contents.rsa().len() + contents.signing().len();
+        let more = late(&theirs.contents) > late(&self.contents);
+        match theirs.contents.has_versions_of(&self.contents) && more {
+            true => {
+                *self = theirs;
+                Ok(())
+            }
+            false => Err(fault),
+        }
+    }
+
     fn write(&mut self) -> Result<(), KeyFault> {
         match &mut self.file {
             Some(file) => file.replace(&self.contents),

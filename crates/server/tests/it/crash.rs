@@ -96,7 +96,7 @@ impl Ground {
 
     /// Within how many microseconds a kill falls: a database takes longer to answer.
     fn kill_micros_max(&self) -> u64 {
-        if self.database.is_some() { 200_000 } else { 25_000 }
+        if self.database.is_some() { 250_000 } else { 30_000 }
     }
 
     fn audit_holds(&self) {
@@ -727,7 +727,7 @@ fn kills_between_mpin_and_mapping(ground: &Ground, rounds: usize) -> (u32, u32) 
                     }
                 });
             }
-            dice.linger(60_000);
+            dice.linger(2 * ground.kill_micros_max());
             signal(kunji.process.id(), "KILL");
         });
     }

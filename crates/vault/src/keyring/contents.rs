@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::rand;
 use base64::Engine;
@@ -133,6 +134,14 @@ impl Contents {
         self.versions.split_last().ok_or(KeyFault::Make("ring without versions"))
     }
 
+    /// Whether both have the same versions, told by their keys for PINs.
+    pub(super) fn has_versions_of(&self, other: &Self) -> bool {
+        let same =
+            |(one, two): (&Version, &Version)| one.version == two.version && one.pin.is(&two.pin);
+        let both = self.versions.iter().zip(&other.versions);
+        self.versions.len() == other.versions.len() && both.map(same).all(|same| same)
+    }
+
     pub(super) fn rsa(&self) -> &[RsaParts] {
         &self.rsa
     }
@@ -246,6 +255,11 @@ impl Raw {
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether both are the same bytes, in constant time.
+    fn is(&self, other: &Self) -> bool {
+        verify_slices_are_equal(self.bytes(), other.bytes()).is_ok()
     }
 
     fn random() -> Result<Self, KeyFault> {

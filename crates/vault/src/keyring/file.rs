@@ -44,6 +44,19 @@ impl KeyFile {
         Ok((file, contents))
     }
 
+    /// Whether there was a file when last seen.
+    pub(super) fn is_there(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn unseal(&self) -> &UnsealKey {
+        &self.unseal
+    }
+
     /// Replaces the file, unless another process did so before.
     pub(super) fn replace(&mut self, contents: &Contents) -> Result<(), KeyFault> {
         let sealed = contents.seal(&self.unseal)?;

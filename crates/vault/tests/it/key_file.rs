@@ -169,6 +169,31 @@ fn the_rsa_key_survives_reopening() {
     assert_eq!(place.vault().jwks().matches("\"RSA\"").count(), 2);
 }
 
+/// Several processes of one service may have their very first start at the same time.
+#[test]
+fn first_starts_at_once_come_to_the_same_keys() {
+    for _ in 0..4 {
+        let folder = tempfile::tempdir().unwrap();
+        let (key_file, unseal_file) = (folder.path().join("keys"), folder.path().join("unseal"));
+        let start = std::sync::Barrier::new(3);
+        let open = || {
+            start.wait();
+            let unseal = UnsealKey::read_or_create(&unseal_file).unwrap();
+            let vault = Vault::new(KeyRing::open_or_create(&key_file, &unseal).unwrap());
+            vault.ready_rsa().unwrap();
+            vault.ready_signing().unwrap();
+            (vault.jwks(), vault.key_names())
+        };
+        let keys = std::thread::scope(|threads| {
+            let starts = [threads.spawn(open), threads.spawn(open), threads.spawn(open)];
+            starts.map(|start| start.join().unwrap())
+        });
+        assert_eq!(keys[0], keys[1]);
+        assert_eq!(keys[0], keys[2]);
+        assert_eq!(keys[0].0.matches("\"RSA\"").count(), 2);
+    }
+}
+
 #[test]
 fn a_writer_does_not_undo_what_another_one_wrote() {
     let place = Place::new();
