@@ -20,17 +20,15 @@ CREATE TABLE event (
     PRIMARY KEY (subject, seq)
 );
 
--- What may be used once: request ids, with their receipts, and blocks, with nothing.
+-- What may be used once: request ids, with their receipts, and blocks, with nothing. In one place a
+-- name is used once by all subjects together; where tables are spread by subject, the subject is
+-- part of the key, and it is used once by each (docs/scaling.md).
 CREATE TABLE used (
     subject text COLLATE "C" NOT NULL,
     name bytea NOT NULL,
     row bytea NOT NULL,
-    PRIMARY KEY (subject, name)
+    PRIMARY KEY (name)
 );
-
--- In one place a name is used once by all subjects together. Where tables are spread by subject
--- this index falls, and it is used once by each (docs/scaling.md).
-CREATE UNIQUE INDEX used_once ON used (name);
 
 -- What is found by a key and in its order: messages, other names of credentials, errands.
 CREATE TABLE item (
@@ -43,9 +41,11 @@ CREATE TABLE item (
 -- Writes so many subjects' commits in one transaction, each of them whole or not at all, and says
 -- which. The subjects come in order and each once; everything else names its subject by its place.
 --
--- Locks are taken in one order by all writers (records by subject, then names), so that two of them
--- wait for each other but never in a circle. `again` asks for batches that may have been written
--- before: what the tag proves to be there counts as written.
+-- All writers touch new records, then records that are there, then names, each in order, so that
+-- two of them wait for each other but never in a circle. Who waited for a record finds its head
+-- changed and does not fit; who waited for a name is refused as a whole, and comes again. `again`
+-- asks for batches that may have been written before: what the tag proves to be there counts as
+-- written.
 CREATE FUNCTION commit_batch(
     tag bigint, again boolean,
     subjects text[], befores bytea[], versions bigint[], heads bytea[], records bytea[],
@@ -56,28 +56,42 @@ CREATE FUNCTION commit_batch(
 ) RETURNS boolean[] LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
+    nothing CONSTANT bytea := decode(repeat('00', 32), 'hex');
     taken int[];
+    put int[] := '{}';
+    more int[];
     fits boolean[];
     written boolean[];
 BEGIN
-    INSERT INTO record (subject, version, head, row)
-        SELECT g.subject, 0, g.before, '' FROM unnest(subjects, befores, versions)
-            WITH ORDINALITY AS g (subject, before, version, place)
-        WHERE g.before = decode(repeat('00', 32), 'hex')
-        ORDER BY g.subject
-        ON CONFLICT DO NOTHING;
-    PERFORM FROM record r WHERE r.subject = ANY (subjects) ORDER BY r.subject FOR UPDATE;
-
     -- The names are looked up one by one, whatever the statistics say of the table: OFFSET keeps the
     -- planner from turning this into a join that begins with all that was ever used.
     taken := ARRAY(
         SELECT n.place FROM unnest(name_of, names) AS n (place, name)
         WHERE EXISTS (SELECT FROM used u WHERE u.name = n.name OFFSET 0));
-    fits := ARRAY(
-        SELECT r.head = g.before AND NOT g.place = ANY (taken)
-        FROM unnest(subjects, befores) WITH ORDINALITY AS g (subject, before, place)
-        LEFT JOIN record r ON r.subject = g.subject
-        ORDER BY g.place);
+
+    IF nothing = ANY (befores) THEN
+        WITH added AS (
+            INSERT INTO record (subject, version, head, row)
+            SELECT g.subject, g.version, g.head, g.row
+            FROM unnest(subjects, befores, versions, heads, records)
+                WITH ORDINALITY AS g (subject, before, version, head, row, place)
+            WHERE g.before = nothing AND NOT g.place = ANY (taken)
+            ORDER BY g.subject
+            ON CONFLICT DO NOTHING
+            RETURNING subject)
+        SELECT array_agg(array_position(subjects, a.subject)) INTO more FROM added a;
+        put := coalesce(more, put);
+    END IF;
+    WITH changed AS (
+        UPDATE record r SET version = g.version, head = g.head, row = g.row
+        FROM unnest(subjects, befores, versions, heads, records)
+            WITH ORDINALITY AS g (subject, before, version, head, row, place)
+        WHERE r.subject = g.subject AND r.head = g.before AND NOT g.place = ANY (taken)
+        RETURNING g.place::int AS place)
+    SELECT array_agg(c.place) INTO more FROM changed c;
+    put := put || more;
+    fits := ARRAY(SELECT g.place = ANY (put)
+        FROM unnest(subjects) WITH ORDINALITY AS g (subject, place) ORDER BY g.place);
     written := fits;
     IF again THEN
         written := ARRAY(
@@ -89,9 +103,6 @@ BEGIN
             ORDER BY f.place);
     END IF;
 
-    UPDATE record r SET version = g.version, head = g.head, row = g.row
-        FROM unnest(subjects, versions, heads, records, fits) AS g (subject, version, head, row, fits)
-        WHERE g.fits AND r.subject = g.subject;
     INSERT INTO event (subject, seq, tag, row)
         SELECT subjects[e.place], e.seq, commit_batch.tag, e.row
         FROM unnest(event_of, event_seqs, event_rows) AS e (place, seq, row)
@@ -112,10 +123,6 @@ BEGIN
             SELECT f.key FROM unnest(fallen_of, fallen_keys) AS f (place, key)
             WHERE fits[f.place]));
     END IF;
-    IF false = ANY (fits) THEN
-        -- Places that were made for commits that do not fit.
-        DELETE FROM record r WHERE r.subject = ANY (subjects) AND r.version = 0;
-    END IF;
     RETURN written;
 END
 $$;
@@ -134,21 +141,23 @@ CREATE FUNCTION commit_subject(
 DECLARE
     fits boolean;
 BEGIN
-    IF before = decode(repeat('00', 32), 'hex') THEN
-        INSERT INTO record (subject, version, head, row) VALUES (spot, 0, before, '')
+    IF EXISTS (SELECT FROM used u WHERE u.subject = spot AND u.name = ANY (names)) THEN
+        fits := false;
+    ELSIF before = decode(repeat('00', 32), 'hex') THEN
+        INSERT INTO record (subject, version, head, row)
+            VALUES (spot, last_version, last_head, last_row)
             ON CONFLICT DO NOTHING;
+        fits := FOUND;
+    ELSE
+        UPDATE record r SET version = last_version, head = last_head, row = last_row
+            WHERE r.subject = spot AND r.head = before;
+        fits := FOUND;
     END IF;
-    SELECT r.head = before INTO fits FROM record r WHERE r.subject = spot FOR UPDATE;
-    fits := coalesce(fits, false)
-        AND NOT EXISTS (SELECT FROM used u WHERE u.subject = spot AND u.name = ANY (names));
     IF NOT fits THEN
-        DELETE FROM record r WHERE r.subject = spot AND r.version = 0;
         RETURN again AND EXISTS (
             SELECT FROM event e
             WHERE e.subject = spot AND e.seq = last_version AND e.tag = commit_subject.tag);
     END IF;
-    UPDATE record r SET version = last_version, head = last_head, row = last_row
-        WHERE r.subject = spot;
     INSERT INTO event (subject, seq, tag, row)
         SELECT spot, e.seq, commit_subject.tag, e.row
         FROM unnest(event_seqs, event_rows) AS e (seq, row);

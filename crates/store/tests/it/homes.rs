@@ -92,7 +92,7 @@ pub(crate) struct InSpreadPostgres(pub(crate) InPostgres);
 /// The statements with which docs/scaling.md spreads the tables of a schema.
 pub(crate) fn spreading() -> &'static str {
     let page = include_str!("../../../../docs/scaling.md");
-    let (_, code) = page.split_once("```sql\nDROP INDEX used_once;").unwrap();
+    let (_, code) = page.split_once("```sql\n").unwrap();
     let (code, _) = code.split_once("```").unwrap();
     code
 }
@@ -130,8 +130,7 @@ impl Default for InSpreadPostgres {
         let mut home = InPostgres::default();
         home.place.spread = Spread::BySubject;
         let schema = &home.place.schema;
-        let sql =
-            format!("SET search_path = {schema}; {STAND_IN} DROP INDEX used_once; {}", spreading());
+        let sql = format!("SET search_path = {schema}; {STAND_IN} {}", spreading());
         Cluster::shared().sql("fresh_0", &sql);
         Self(home)
     }
