@@ -50,6 +50,11 @@ const RETIRED: &str = "retired";
 /// Smallest journal that the engine accepts, and the one we ask for: fast to reopen.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
+/// One that only writes memtables out, so that none waits for a long merge of tables (their memory,
+/// and the journals that a start reads again, would grow meanwhile); one that merges; and one that
+/// takes what need not be merged, since the first would hand it round and round.
+const WORKERS: usize = 3;
+
 /// Hears how many commits each batch carried.
 pub type BatchReport = Arc<dyn Fn(usize) + Send + Sync>;
 
@@ -220,7 +225,7 @@ impl Spaces {
         let database = Database::builder(path)
             .cache_size(settings.cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(1)
+            .worker_threads(WORKERS)
             .manual_journal_persist(true)
             .open()
             .map_err(broke)?;

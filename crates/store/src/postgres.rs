@@ -97,6 +97,15 @@ impl Postgres {
         }
     }
 
+    /// The same for a store that may be retired: what is committed to it would be refused.
+    ///
+    /// # Errors
+    /// `PostgresError` as for [`Postgres::open`], but for a retired one.
+    pub fn open_to_read(place: PostgresPlace) -> Result<Self, PostgresError> {
+        walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
+        Self::over(place, None)
+    }
+
     fn over(place: PostgresPlace, on_batch: Option<BatchReport>) -> Result<Self, PostgresError> {
         let pending = Arc::new(Mutex::new(Pending::default()));
         let stand = Stand::default();

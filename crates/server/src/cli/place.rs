@@ -37,16 +37,17 @@ impl PlaceArgs {
     }
 }
 
-/// Opens a store that is there already; an embedded one must not be in use.
+/// Opens a store that is there already, for reading, also one that was retired; an embedded one must
+/// not be in use.
 pub(super) fn open_store(files: &Files) -> anyhow::Result<Archive> {
     match &files.store {
         Place::Embedded(path) => {
             anyhow::ensure!(path.is_dir(), "there is no store at {}", path.display());
-            let store = Embedded::open(path, EmbeddedSettings::default())?;
+            let store = Embedded::open_to_read(path, EmbeddedSettings::default())?;
             Ok(Archive::Embedded(Box::new(store)))
         }
         Place::Postgres(place) => {
-            let store = Postgres::open((**place).clone(), None)?;
+            let store = Postgres::open_to_read((**place).clone())?;
             Ok(Archive::Postgres(Box::new(store)))
         }
     }

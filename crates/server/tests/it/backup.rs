@@ -113,6 +113,12 @@ impl Ground {
         ended(command)
     }
 
+    fn audited(&self, name: &str) -> (Option<i32>, String, String) {
+        let mut command = self.steering(name);
+        command.args(["audit", "verify", "--data", &self.text(name)]);
+        ended(command)
+    }
+
     #[track_caller]
     fn exported(&self, name: &str, file: &str) {
         let (code, _, error) = self.export(name, file);

@@ -110,7 +110,7 @@ pub(super) struct Told {
 
 /// One fault, told to all that it met.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
+#[error("all commits of a batch met one fault")]
 struct Shared(#[source] Arc<StoreFault>);
 
 struct Work {
@@ -254,10 +254,10 @@ async fn insist<T>(work: impl AsyncFn(bool) -> Result<T, PostgresError>) -> Resu
         let error = match tokio::time::timeout(left, work(again)).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
-            Err(late) => return Err(StoreFault::of("writing a batch")(late)),
+            Err(late) => return Err(StoreFault::of("calling the database")(late)),
         };
         if !may_pass(&error) {
-            return Err(StoreFault::of("writing a batch")(error));
+            return Err(StoreFault::of("calling the database")(error));
         }
         again = true;
         tokio::time::sleep(RETRY_PAUSE).await;

@@ -71,6 +71,8 @@ fn old_backup_keeps_what_the_replaced_store_knows(ground: &Ground) {
     let (code, _, error) = ground.export("old", "of_the_retired");
     assert_eq!(code, Some(1));
     assert!(error.contains("is retired"), "{error}");
+    let (code, said, error) = ground.audited("old");
+    assert_eq!(code, Some(0), "its audit can be verified: {said}{error}");
     // It can still be read, for another restore that takes its place.
     ground.prepare("second", "old");
     let said = ground.imported("second", "backup", Some("old"));
