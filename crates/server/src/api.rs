@@ -2,14 +2,18 @@
 
 mod reply;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use kunji_core::audit::Subject;
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, TxnId};
+use kunji_core::store::Store as _;
 use kunji_vault::{PinBlock, PinUse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -47,6 +51,9 @@ pub fn routes() -> Router<App> {
         .route("/docs/docs.js", page(script, include_str!("../assets/docs.js")))
 }
 
+/// How long the store may take to show that it is there.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Nothing inline, nothing from elsewhere, no frames.
 const CONTENT_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; object-src 'none'";
@@ -64,11 +71,15 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// `GET /readyz`: whether commits are accepted.
+/// `GET /readyz`: whether commits are accepted, and the store answers.
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    match app.issuer().store.is_sound() {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n"),
+    let issuer = app.issuer();
+    if !issuer.store.is_sound() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n");
+    }
+    match tokio::time::timeout(READY_TIMEOUT, issuer.store.read(&Subject::Service)).await {
+        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
+        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
     }
 }
 

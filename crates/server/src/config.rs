@@ -181,7 +181,8 @@ impl Place {
     fn check(store: &file::Store) -> Result<Self, ConfigError> {
         let (connections, problem) = (store.connections, "must be 1 to 1000");
         ensure((1..=1000).contains(&connections), "store.connections", problem)?;
-        let mut place = Self::parse(&store.url, &store.schema, connections)?;
+        let url = store.url.read("store.url")?;
+        let mut place = Self::parse(&url, &store.schema, connections)?;
         if let Self::Postgres(database) = &mut place {
             database.spread = match store.spread {
                 file::SpreadFile::Together => Spread::Together,

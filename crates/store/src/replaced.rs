@@ -14,6 +14,17 @@ pub enum Replaced {
 }
 
 impl Replaced {
+    /// Whether another store took its place before: what happened since then, it does not know.
+    ///
+    /// # Errors
+    /// `StoreFault` when that cannot be read.
+    pub fn is_retired(&self) -> Result<bool, StoreFault> {
+        match self {
+            Self::Embedded(store) => store.is_retired(),
+            Self::Postgres(store) => Ok(store.is_retired()),
+        }
+    }
+
     /// Takes it out of service for good.
     ///
     /// # Errors

@@ -115,7 +115,10 @@ impl Keeper {
             these @ Changes::These(_) => self.write(occasion, these).await.0,
             // This process has no time for the whole store; the next one finds no last checkpoint
             // of this one, and lists it.
-            Changes::Unknown => Ok(()),
+            Changes::Unknown => {
+                tracing::warn!("no last checkpoint of the audit: the next start lists all heads");
+                Ok(())
+            }
         }
     }
 

@@ -20,7 +20,8 @@ use crate::wall;
 
 /// Processes that may share one directory.
 pub const LANES_MAX: u8 = 64;
-const EXTENSION: &str = "checkpoint";
+/// How the names of checkpoints end.
+pub const EXTENSION: &str = "checkpoint";
 
 /// A lane that is ours as long as this lives.
 #[derive(Debug)]

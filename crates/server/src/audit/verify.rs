@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use kunji_core::audit::{ChainBreak, ChainCheck, Head, Subject};
 use kunji_core::store::{Row, Scope, StoreFault, Survey};
 
-use super::checkpoint::{Hash, store_name};
+use super::checkpoint::{Hash, Scope as Extent, store_name};
 use super::reader::{Proven, ReadError, Reader};
 
 /// Breaks that are told one by one; further ones are counted.
@@ -125,6 +125,7 @@ pub fn verify(
     let name = store_name(store)?;
     walk.compare_with_store(name);
     walk.compare_links();
+    walk.compare_extent();
     store.survey(Scope::Chains, &mut |row| walk.take(row))?;
     walk.close(None);
     let Walk { stray, mut comparisons, mut findings, .. } = walk;
@@ -253,6 +254,28 @@ impl Walk {
                 let path = path.display();
                 self.findings.broken(format!("{path}: it does not follow the one before it"));
             }
+        }
+    }
+}
+
+impl Walk {
+    /// A list of changes proves little by itself: those before it must be given as well, back to one
+    /// of all heads, or a later one of all.
+    fn compare_extent(&mut self) {
+        let given = || self.comparisons.iter().map(|one| &one.proven);
+        let is_complete = |one: &Proven| {
+            one.header.scope == Extent::All
+                || given().any(|other| Some(other.hash) == one.header.previous)
+                || given().any(|other| {
+                    other.header.scope == Extent::All && other.header.at >= one.header.at
+                })
+        };
+        let lone = self.comparisons.iter().filter(|one| !is_complete(&one.proven));
+        let lone: Vec<_> = lone.map(|one| one.path.display().to_string()).collect();
+        for path in lone {
+            self.findings.broken(format!(
+                "{path}: it lists changes only, and the checkpoint before it is not given"
+            ));
         }
     }
 }

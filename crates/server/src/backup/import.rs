@@ -107,9 +107,11 @@ impl Proved<'_> {
         let (now, at) = (now.max(at), wall::iso(at));
         let backup = format!("backup {name} of {at}");
         let restorer = Restorer { rules, now, caller: Caller::parse("service")?, backup };
+        // What took its place may have served since, with tries of its own.
+        let outdated = replaced.map_or(Ok(false), Replaced::is_retired)?;
         let imported = Imported { name, at, ..Imported::default() };
         std::thread::scope(|threads| {
-            let (records, walking) = match replaced {
+            let (records, walking) = match replaced.filter(|_| !outdated) {
                 None => (None, None),
                 Some(replaced) => {
                     let (out, records) = sync_channel(AHEAD_LEN);
@@ -132,6 +134,9 @@ impl Proved<'_> {
             drop(others);
             imported.rows = filled?;
             imported.unread = match walking.map(ScopedJoinHandle::join) {
+                None if outdated => Some(StoreFault::of("reading the replaced store")(
+                    "it is retired: another store took its place before",
+                )),
                 None | Some(Ok(Ok(()))) => None,
                 Some(Ok(Err(fault))) => Some(fault),
                 Some(Err(_)) => Some(StoreFault::of(WORK)("a thread panicked")),

@@ -12,6 +12,7 @@ use kunji_vault::CheckpointKeys;
 
 use super::place::{PlaceArgs, open_store, open_vault};
 use super::{Output, print, print_json};
+use crate::audit::lane::EXTENSION;
 use crate::audit::reader::{Flaw, ReadError, Reader};
 use crate::audit::verify::{Comparison, Findings, verify};
 use crate::config::Files;
@@ -31,8 +32,8 @@ pub(super) enum AuditCommand {
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     place: PlaceArgs,
-    /// Compare with this checkpoint as well; may be given many times.
-    #[arg(long, value_name = "FILE")]
+    /// Compare with this checkpoint, or with all of a directory; may be given many times.
+    #[arg(long, value_name = "FILE|DIR")]
     checkpoint: Vec<PathBuf>,
     /// Public keys (JWK set) that checkpoints are signed with; else those of the key file.
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
@@ -49,13 +50,36 @@ pub(super) fn run(command: &AuditCommand, output: Output) -> anyhow::Result<Exit
 fn run_verify(args: &VerifyArgs, output: Output) -> anyhow::Result<ExitCode> {
     let files = args.place.files()?;
     let mut findings = Findings::default();
-    let comparisons = match args.checkpoint.as_slice() {
+    let paths = checkpoints(&args.checkpoint)?;
+    let comparisons = match paths.as_slice() {
         [] => Vec::new(),
         paths => prove_all(paths, &keys(args, &files)?, &mut findings)?,
     };
     let findings = verify(&open_store(&files)?, comparisons, findings)?;
-    say(&findings, args.checkpoint.len(), output)?;
+    say(&findings, paths.len(), output)?;
     Ok(ExitCode::from(if findings.holds() { 0 } else { 4 }))
+}
+
+/// The files that were named, and those of the directories that were.
+fn checkpoints(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            paths.push(path.clone());
+            continue;
+        }
+        let unread = || format!("{} cannot be read", path.display());
+        let before = paths.len();
+        for entry in std::fs::read_dir(path).with_context(unread)? {
+            let file = entry.with_context(unread)?.path();
+            if file.extension().is_some_and(|extension| extension == EXTENSION) {
+                paths.push(file);
+            }
+        }
+        anyhow::ensure!(paths.len() > before, "{} holds no checkpoint", path.display());
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 /// The keys that a checkpoint may be signed with.

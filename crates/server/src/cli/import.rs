@@ -25,7 +25,8 @@ pub(super) struct ImportArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The store whose place this one takes, as far as it can still be read: its address as in
-    /// store.url, or env:NAME or file:PATH where that stands. It is retired for good.
+    /// store.url, or env:NAME or file:PATH where that stands. It is retired for good; one that is retired already
+    /// knows nothing of what happened since.
     #[arg(long, value_name = "STORE_URL")]
     replaces: Option<String>,
     /// The schema of the replaced store, where it is a database.

@@ -51,7 +51,7 @@ pub(super) struct Log {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
-    pub(super) url: String,
+    pub(super) url: SecretSource,
     pub(super) schema: String,
     pub(super) connections: usize,
     pub(super) spread: SpreadFile,

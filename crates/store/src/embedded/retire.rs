@@ -19,6 +19,14 @@ impl Embedded {
         Self::over(Spaces::open(path, &settings)?, path, settings)
     }
 
+    /// Whether another store took its place before.
+    ///
+    /// # Errors
+    /// `StoreFault` when the mark cannot be looked for.
+    pub fn is_retired(&self) -> Result<bool, StoreFault> {
+        self.spaces.is_retired().map_err(StoreFault::of("looking for a mark"))
+    }
+
     /// Marks the store as one whose place another took: from now on it is not opened any more.
     ///
     /// # Errors

@@ -22,12 +22,18 @@ const RETIRE: &str = "CREATE OR REPLACE FUNCTION refuse_retired() RETURNS trigge
          FOR EACH STATEMENT EXECUTE FUNCTION refuse_retired(); \
      INSERT INTO meta VALUES ('retired', 1) ON CONFLICT DO NOTHING";
 
+/// Asked under the lock, so that of two who freeze a store the second one hears of the first.
+const RETIRED: &str = "SELECT EXISTS (SELECT FROM meta WHERE name = 'retired')";
+
 type Answer = SyncSender<Result<(), PostgresError>>;
+/// Whether the store was retired before.
+type Ready = SyncSender<Result<bool, PostgresError>>;
 
 /// A store in which nobody commits as long as this lives.
 pub struct Frozen {
     store: Postgres,
     orders: SyncSender<Answer>,
+    was_retired: bool,
 }
 
 impl Frozen {
@@ -44,8 +50,14 @@ impl Frozen {
             .name("kunji-frozen-store".to_owned())
             .spawn(move || hold(&place, &ready, &ordered))
             .map_err(|_| PostgresError::Threads)?;
-        frozen.recv().map_err(|_| PostgresError::Threads)??;
-        Ok(Self { store, orders })
+        let was_retired = frozen.recv().map_err(|_| PostgresError::Threads)??;
+        Ok(Self { store, orders, was_retired })
+    }
+
+    /// Whether another store took its place before.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.was_retired
     }
 
     /// Retires the store: nobody opens it for service any more, and who has it open commits nothing.
@@ -59,14 +71,15 @@ impl Frozen {
     }
 }
 
-fn hold(place: &PostgresPlace, ready: &Answer, ordered: &Receiver<Answer>) {
+fn hold(place: &PostgresPlace, ready: &Ready, ordered: &Receiver<Answer>) {
     let held = apart_here(async || {
         let pool = pool(place, 1)?;
         let mut client = pool.get().await?;
         let work = client.transaction().await?;
         work.batch_execute(FREEZE).await?;
+        let was_retired = work.query_one(RETIRED, &[]).await?.try_get(0)?;
         // Whoever waits for either answer has not left: both are sent once, and have room.
-        let _ = ready.send(Ok(()));
+        let _ = ready.send(Ok(was_retired));
         let Ok(answer) = ordered.recv() else { return Ok(()) };
         let retired = async {
             work.batch_execute(RETIRE).await?;

@@ -73,11 +73,13 @@ fn old_backup_keeps_what_the_replaced_store_knows(ground: &Ground) {
     assert!(error.contains("is retired"), "{error}");
     let (code, said, error) = ground.audited("old");
     assert_eq!(code, Some(0), "its audit can be verified: {said}{error}");
-    // It can still be read, for another restore that takes its place.
+    // Named once more it knows nothing: what took its place may have served since.
     ground.prepare("second", "old");
     let said = ground.imported("second", "backup", Some("old"));
-    assert_eq!((&said["strictest"], &said["unknown"]), (&1.into(), &0.into()), "{said}");
-    assert_eq!(right(&ground.start("second"), JOHN), "blocked");
+    assert_eq!((&said["strictest"], &said["unchanged"]), (&0.into(), &0.into()), "{said}");
+    assert!(said["unread"].as_str().unwrap().contains("another store took its place"), "{said}");
+    let second = ground.start("second");
+    assert_eq!([right(&second, JOHN), right(&second, ASHA)], ["blocked", "blocked"]);
 }
 
 /// What cannot be read there may have been anything: from there on everybody is blocked.
