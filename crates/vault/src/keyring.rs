@@ -136,8 +136,9 @@ impl KeyRing {
             }
         }
         // The lock is held and the cell was empty, so this is the first value.
-        let key = kept.contents.rsa().last().map(RsaKey::of);
-        let _ = key.map(|key| self.late_rsa.set(key));
+        if let Some(parts) = kept.contents.rsa().last() {
+            let _ = self.late_rsa.set(RsaKey::of(parts));
+        }
         Ok(())
     }
 
@@ -158,8 +159,9 @@ impl KeyRing {
             }
         }
         // The lock is held and the cell was empty, so this is the first value.
-        let key = kept.contents.signing().last().map(SigningKey::of);
-        let _ = key.map(|key| self.late_signing.set(key));
+        if let Some(parts) = kept.contents.signing().last() {
+            let _ = self.late_signing.set(SigningKey::of(parts));
+        }
         Ok(())
     }
 

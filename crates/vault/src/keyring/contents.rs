@@ -138,8 +138,8 @@ impl Contents {
     pub(super) fn has_versions_of(&self, other: &Self) -> bool {
         let same =
             |(one, two): (&Version, &Version)| one.version == two.version && one.pin.is(&two.pin);
-        let both = self.versions.iter().zip(&other.versions);
-        self.versions.len() == other.versions.len() && both.map(same).all(|same| same)
+        let mut both = self.versions.iter().zip(&other.versions);
+        self.versions.len() == other.versions.len() && both.all(same)
     }
 
     pub(super) fn rsa(&self) -> &[RsaParts] {
