@@ -42,9 +42,18 @@ fn what_changed_is_listed_at_each_interval_and_at_the_end() {
     );
     let before = [json!(null), json!(hash_of(&first)), json!(hash_of(&second))];
     assert_eq!(said("previous"), before);
-    let (code, said) = site.verify(&[first, second, third]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("3 checkpoints with 35 heads"), "{said}");
+    // The directory stands for all that lies in it.
+    for given in [vec![first.clone(), second.clone(), third.clone()], vec![site.path("kept")]] {
+        let (code, said) = site.verify(&given);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("3 checkpoints with 35 heads"), "{said}");
+    }
+    // A list of changes is taken along with those before it only.
+    for given in [vec![third.clone()], vec![first, third]] {
+        let (code, said) = site.verify(&given);
+        assert_eq!(code, Some(4), "{said}");
+        assert!(said.contains("the checkpoint before it is not given"), "{said}");
+    }
 }
 
 #[test]
