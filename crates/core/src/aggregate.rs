@@ -8,6 +8,7 @@ use crate::credential::Credential;
 use crate::customer::Customer;
 use crate::errand::{Errand, ErrandKey};
 use crate::mapper::{Address, Number};
+use crate::reason::Reason;
 use crate::rules::Rules;
 use crate::time::Stamp;
 
@@ -62,7 +63,7 @@ pub trait Aggregate: Kept {
     /// What becomes of what the rules allow.
     type Outcome: Copy + Send + Into<&'static str>;
     /// How the rules say no.
-    type Refusal: Copy + Send + Into<&'static str>;
+    type Refusal: Copy + Send + Into<&'static str> + Into<Reason>;
 
     /// What the audit calls a command.
     fn action(command: &Self::Command) -> Action;

@@ -7,6 +7,7 @@ use crate::ids::{
     Caller, CaptureId, CredentialId, CredentialKind, IdError, MerchantCustomerId, MerchantId,
     ProfileId, TxnId, UpiNumber, Vpa,
 };
+use crate::reason::Reason;
 use crate::time::Millis;
 
 /// What a chain of events is about.
@@ -180,6 +181,57 @@ pub struct Event {
     pub verdict: String,
     /// A closed set of details: the policy rule, the block's kind, an operator's reason.
     pub detail: Option<String>,
+    /// Why it was refused.
+    pub reason: Option<Reason>,
+    /// What guards the credential's secrets after it, when the subject is a credential.
+    pub after: Option<Counters>,
+}
+
+/// What guards a credential's secrets, as an event leaves it: from these a whole chain can be
+/// replayed and held against the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Consecutive wrong PINs.
+    pub tries: u8,
+    /// End of the block, while there is one.
+    pub blocked_until: Option<Millis>,
+    /// Wrong PINs that still count for the day.
+    pub wrong_in_day: u8,
+    /// Refusals of a PIN out of the history that still count.
+    pub recalled: u8,
+    /// PINs that are kept, the current one included.
+    pub pins: u8,
+    /// Wrong tries at the OTP that is open.
+    pub otp_tries: Option<u8>,
+    /// Failed registrations that count.
+    pub registration_failures: u8,
+    /// Wrong ATM PINs that count.
+    pub atm_pin_tries: u8,
+}
+
+/// What an event begins with since format 3. Before, it began with its subject, whose kinds are
+/// numbered from 0 and never come to this.
+const EVENT_FORMAT_3: u8 = 0x43;
+
+/// An event as formats 1 and 2 have it.
+#[derive(Serialize, Deserialize)]
+struct OlderEvent {
+    subject: Subject,
+    seq: u64,
+    at: Millis,
+    caller: Caller,
+    txn: Option<TxnId>,
+    action: Action,
+    verdict: String,
+    detail: Option<String>,
+}
+
+impl From<OlderEvent> for Event {
+    fn from(older: OlderEvent) -> Self {
+        let OlderEvent { subject, seq, at, caller, txn, action, verdict, detail } = older;
+        let (reason, after) = (None, None);
+        Self { subject, seq, at, caller, txn, action, verdict, detail, reason, after }
+    }
 }
 
 /// An event that is none, or cannot be put into bytes.
@@ -196,7 +248,7 @@ impl Event {
     /// # Errors
     /// `EventError` when the event cannot be encoded.
     pub fn encode(&self) -> Result<Vec<u8>, EventError> {
-        postcard::to_stdvec(self).map_err(EventError)
+        postcard::to_extend(self, vec![EVENT_FORMAT_3]).map_err(EventError)
     }
 
     /// The same with the decision's entropy behind it, so that no other decision has these bytes.
@@ -218,9 +270,15 @@ impl Event {
     /// # Errors
     /// `EventError` when the bytes are no event, or more than one.
     pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
-        match postcard::take_from_bytes(bytes).map_err(EventError)? {
-            (event, rest) if matches!(rest.len(), 0 | ENTROPY_LEN) => Ok(event),
-            (_, _) => Err(EventError(postcard::Error::DeserializeBadEncoding)),
+        let (event, rest) = match bytes.split_first() {
+            Some((&EVENT_FORMAT_3, event)) => postcard::take_from_bytes(event),
+            Some(_) | None => postcard::take_from_bytes::<OlderEvent>(bytes)
+                .map(|(older, rest)| (Self::from(older), rest)),
+        }
+        .map_err(EventError)?;
+        match rest.len() {
+            0 | ENTROPY_LEN => Ok(event),
+            _ => Err(EventError(postcard::Error::DeserializeBadEncoding)),
         }
     }
 }
@@ -326,5 +384,84 @@ impl ChainCheck {
             true => Ok(()),
             false => Err(ChainBreak::Hash),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(reason: Option<Reason>, after: Option<Counters>) -> Event {
+        Event {
+            subject: Subject::parse("account/ACC1").unwrap(),
+            seq: 3,
+            at: Millis(1_700_000_000_000),
+            caller: Caller::parse("api:till").unwrap(),
+            txn: Some(TxnId::parse("T-3").unwrap()),
+            action: Action::Verify,
+            verdict: "wrong_pin".to_owned(),
+            detail: Some("wrong_pin 1".to_owned()),
+            reason,
+            after,
+        }
+    }
+
+    #[test]
+    fn event_is_read_back_with_its_reason_and_counters() {
+        let after = Counters {
+            tries: 1,
+            blocked_until: Some(Millis(5)),
+            wrong_in_day: 2,
+            recalled: 0,
+            pins: 3,
+            otp_tries: Some(1),
+            registration_failures: 4,
+            atm_pin_tries: 1,
+        };
+        for event in [
+            event(None, None),
+            event(Some(Reason::WrongPin { tries_left: 2 }), Some(after)),
+            event(Some(Reason::missing("txnId")), None),
+        ] {
+            assert_eq!(Event::decode(&event.encode().unwrap()).unwrap(), event);
+            assert_eq!(Event::decode(&event.encode_once(&[7; 16]).unwrap()).unwrap(), event);
+        }
+    }
+
+    /// Written by the release that had format 2.
+    #[test]
+    fn event_of_format_2_is_read() {
+        let older = OlderEvent {
+            subject: Subject::parse("account/ACC1").unwrap(),
+            seq: 3,
+            at: Millis(1_700_000_000_000),
+            caller: Caller::parse("api:till").unwrap(),
+            txn: Some(TxnId::parse("T-3").unwrap()),
+            action: Action::Verify,
+            verdict: "wrong_pin".to_owned(),
+            detail: Some("wrong_pin 1".to_owned()),
+        };
+        let mut bytes = postcard::to_stdvec(&older).unwrap();
+        let kept = [
+            0, 0, 4, b'A', b'C', b'C', b'1', 3, 128, 160, 171, 254, 249, 98, 8, b'a', b'p', b'i',
+            b':', b't', b'i', b'l', b'l', 1, 3, b'T', b'-', b'3', 2, 9, b'w', b'r', b'o', b'n',
+            b'g', b'_', b'p', b'i', b'n', 1, 11, b'w', b'r', b'o', b'n', b'g', b'_', b'p', b'i',
+            b'n', b' ', b'1',
+        ];
+        assert_eq!(bytes, kept);
+        assert_eq!(Event::decode(&bytes).unwrap(), event(None, None));
+        bytes.extend_from_slice(&[7; 16]);
+        assert_eq!(Event::decode(&bytes).unwrap(), event(None, None));
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        let whole = event(Some(Reason::PinNotSet), None).encode().unwrap();
+        for len in 0..whole.len() {
+            assert!(Event::decode(&whole[..len]).is_err(), "{len}");
+        }
+        assert!(Event::decode(&[&whole[..], &[0]].concat()).is_err());
+        assert!(Event::decode(&[EVENT_FORMAT_3]).is_err());
+        assert!(Event::decode(&[0xff; 40]).is_err());
     }
 }

@@ -18,6 +18,7 @@ use crate::card::Expiry;
 use crate::customer::Mapping;
 use crate::errand::{Errand, ErrandKey, Lane, Task};
 use crate::ids::{Caller, CaptureId, CardTail, CredentialId, CustomerId, ProfileId, TxnId, Vpa};
+use crate::reason::Reason;
 use crate::rules::Rules;
 use crate::time::{Millis, Stamp};
 
@@ -145,6 +146,17 @@ impl From<CaptureRefusal> for &'static str {
             CaptureRefusal::There => "capture_is_there",
             CaptureRefusal::Declined(why) => why,
         }
+    }
+}
+
+impl From<CaptureRefusal> for Reason {
+    fn from(refusal: CaptureRefusal) -> Self {
+        let sentence = match refusal {
+            CaptureRefusal::Unknown => "there is no such capture",
+            CaptureRefusal::There => "a capture of this name is there already",
+            CaptureRefusal::Declined(_) => "what the provider knows stands against it",
+        };
+        Self::rule(refusal.into(), sentence)
     }
 }
 

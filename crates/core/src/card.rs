@@ -127,6 +127,20 @@ pub enum Unusable {
     NotActive,
 }
 
+impl Unusable {
+    /// The state in plain words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "it is closed",
+            Self::Expired => "it has expired",
+            Self::Blocked(BlockKind::Permanent) => "it is blocked for good",
+            Self::Blocked(_) => "it is blocked",
+            Self::NotActive => "it was never activated",
+        }
+    }
+}
+
 /// Says whether a card may be used, worst reason first.
 ///
 /// # Errors

@@ -19,14 +19,16 @@ use kunji_vault::{BirthDate, IssuedOtp, PinLength, Policy, Verifier, Weakness};
 use serde::{Deserialize, Serialize};
 
 use self::registration::CardClaim;
+use crate::audit::Counters;
 use crate::card::{Card, DebitCard};
 use crate::command::{Command, NewCard};
 use crate::ids::{CredentialId, CustomerId, Mobile, Vpa};
 use crate::index::IndexKey;
 use crate::outbox::Message;
+use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::rules::{HISTORY_LEN, Rules};
-use crate::time::{Millis, Stamp};
+use crate::time::{DAY_MS, Millis, Stamp};
 
 /// Most VPAs that one account may carry.
 pub const VPAS_MAX: usize = 20;
@@ -46,6 +48,8 @@ pub struct Credential {
     pub otp: Option<OpenOtp>,
     /// Failed tries to set the PIN.
     pub registration: Registration,
+    /// What was told about the PIN in the last 24 hours.
+    pub told: Told,
 }
 
 /// The person behind a credential.
@@ -182,6 +186,34 @@ pub struct Registration {
     pub last: Option<Millis>,
 }
 
+/// The instants at which something was told about the PIN, for 24 hours; a right PIN in between does
+/// not take them away.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// A PIN was called wrong.
+    pub wrong: Vec<Millis>,
+    /// A new PIN was refused since it is one of the last three.
+    pub recent: Vec<Millis>,
+}
+
+/// The most instants of one kind that are kept.
+const TOLD_LEN_MAX: usize = 255;
+
+impl Told {
+    /// Adds an instant, forgets those that are a day old, and says how many there are.
+    fn note(instants: &mut Vec<Millis>, now: Millis) -> u8 {
+        instants.retain(|at| now < at.plus(DAY_MS));
+        if instants.len() < TOLD_LEN_MAX {
+            instants.push(now);
+        }
+        count(instants)
+    }
+}
+
+fn count<T>(items: &[T]) -> u8 {
+    u8::try_from(items.len()).unwrap_or(u8::MAX)
+}
+
 /// What became of a request that the rules allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -238,6 +270,8 @@ pub struct Decision {
     pub next: Option<Credential>,
     /// A detail for the audit, from a closed set.
     pub detail: Option<String>,
+    /// Why it was refused.
+    pub reason: Option<Reason>,
     /// What must be sent out.
     pub messages: Vec<Message>,
 }
@@ -246,7 +280,14 @@ impl Decision {
     /// A refusal that changes nothing.
     #[must_use]
     pub fn refused(refusal: Refusal) -> Self {
-        Self { verdict: Err(refusal), next: None, detail: None, messages: Vec::new() }
+        Self::refused_for(refusal, refusal.into())
+    }
+
+    /// A refusal that changes nothing, for a finer reason than every such refusal has.
+    #[must_use]
+    pub fn refused_for(refusal: Refusal, reason: Reason) -> Self {
+        let reason = Some(reason);
+        Self { verdict: Err(refusal), next: None, detail: None, reason, messages: Vec::new() }
     }
 
     /// A card came into being.
@@ -255,11 +296,11 @@ impl Decision {
     }
 
     fn done(outcome: Outcome, next: Option<Credential>) -> Self {
-        Self { verdict: Ok(outcome), next, detail: None, messages: Vec::new() }
+        Self { verdict: Ok(outcome), next, detail: None, reason: None, messages: Vec::new() }
     }
 
-    fn changed(verdict: Result<Outcome, Refusal>, next: Credential) -> Self {
-        Self { verdict, next: Some(next), detail: None, messages: Vec::new() }
+    fn refused_with(refusal: Refusal, next: Credential) -> Self {
+        Self { next: Some(next), ..Self::refused(refusal) }
     }
 }
 
@@ -314,6 +355,12 @@ impl From<Refusal> for Plan<'_> {
     }
 }
 
+impl From<(Refusal, Reason)> for Plan<'_> {
+    fn from((refusal, reason): (Refusal, Reason)) -> Self {
+        Decision::refused_for(refusal, reason).into()
+    }
+}
+
 impl Credential {
     /// Brings a new card's credential into being, without a PIN.
     #[must_use]
@@ -331,6 +378,22 @@ impl Credential {
             pin: PinRecord::empty(new.pin_length),
             otp: None,
             registration: Registration::default(),
+            told: Told::default(),
+        }
+    }
+
+    /// What guards its secrets, for the audit.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            tries: self.pin.tries,
+            blocked_until: self.pin.blocked_until,
+            wrong_in_day: count(&self.told.wrong),
+            recalled: count(&self.told.recent),
+            pins: count(&self.pin.kept),
+            otp_tries: self.otp.as_ref().map(|otp| otp.tries),
+            registration_failures: self.registration.failures,
+            atm_pin_tries: self.registration.atm_pin_tries,
         }
     }
 
@@ -417,7 +480,7 @@ impl Credential {
             Command::Set { atm_pin, .. } => {
                 self.decide_set(answer, atm_pin.is_some(), rules, stamp)
             }
-            Command::Reset { .. } => self.decide_reset(answer),
+            Command::Reset { .. } => self.decide_reset(answer, rules, stamp),
             Command::CreateCard(_)
             | Command::VerifyHolder(_)
             | Command::Inquire { .. }

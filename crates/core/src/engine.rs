@@ -12,7 +12,7 @@ mod turn;
 use std::future::Future;
 use std::sync::Arc;
 
-use kunji_vault::{BlockMark, Fingerprint, Unreadable, Vault, VaultFault};
+use kunji_vault::{BlockMark, Fingerprint, SecretMark, Unreadable, Vault, VaultFault};
 
 use self::journal::Entry;
 use self::opening::Opened;
@@ -21,9 +21,11 @@ pub use self::psp::Claimed;
 pub use self::turn::{By, Ticket, Turned};
 use crate::aggregate::Kept;
 use crate::audit::{Action, EventError, Subject};
+use crate::budget::GuessBudget;
 use crate::command::{Command, Request, Target};
 use crate::credential::{Credential, Decision, Outcome, Plan};
 use crate::ids::{Caller, CredentialId, CredentialKind, IdError};
+use crate::reason::Reason;
 use crate::receipt::{Receipt, ReceiptKey, Reply};
 use crate::refusal::Refusal;
 use crate::rules::Rules;
@@ -110,6 +112,17 @@ pub struct Engine<S, C, W> {
     pub workers: W,
     /// The numbers that the rules depend on.
     pub rules: Rules,
+    /// How often each caller may still hear that a secret was wrong.
+    pub budget: Arc<GuessBudget>,
+}
+
+/// What was answered, and why it was refused if it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The reply, now durable.
+    pub reply: Reply,
+    /// Why the request was refused, for who runs Kunji: the wire never shows it.
+    pub reason: Option<Reason>,
 }
 
 /// What stays the same however often one request is decided.
@@ -117,6 +130,8 @@ struct Asked {
     request: Arc<Request>,
     key: ReceiptKey,
     fingerprint: Fingerprint,
+    /// Clear secrets that came with the request, and the name under which its id is frozen.
+    secret: Option<(SecretMark, BlockMark)>,
     marks: Vec<BlockMark>,
     opened: Option<Result<Opened, Unreadable>>,
     /// Somebody used a block up before us: it is not ours to spend, and a commit that spent it
@@ -124,6 +139,8 @@ struct Asked {
     spent: bool,
     /// Ids that were drawn for a new card and belong to another one.
     taken: u32,
+    /// Whether a wrong verdict was taken from the caller's budget, once one had to be.
+    may_hear: Option<bool>,
 }
 
 /// What one round of the loop came to, before it is committed.
@@ -136,8 +153,13 @@ struct Round {
 /// A fresh decision, or what is said to a request id that was seen before.
 enum Ruling {
     Fresh(Box<Decision>),
-    Repeated(Reply),
-    Duplicate,
+    /// The stored answer again.
+    Repeated(Box<Receipt>),
+    /// The id is taken, for this reason.
+    Duplicate(Reason),
+    /// The id is taken, and another secret came under it: the id is frozen by this name, and the guess
+    /// counts.
+    Guessed(BlockMark, Box<Decision>),
 }
 
 impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
@@ -146,16 +168,17 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     /// # Errors
     /// `Fault` when something broke; whether the request took effect is then unknown, and the
     /// caller finds out by repeating it.
-    pub async fn run(&self, request: Request, voice: &impl Voice) -> Result<Reply, Fault> {
+    pub async fn run(&self, request: Request, voice: &impl Voice) -> Result<Answered, Fault> {
         let mut asked = self.ask_about(request);
         for _ in 0..COMMIT_TRIES_MAX {
             let stamp = self.clock.stamp();
             let Some(round) = self.round(&mut asked, &stamp).await? else {
                 continue;
             };
-            let (commit, reply) = asked.conclude(round, voice, &stamp)?;
+            let round = self.within_budget(&mut asked, round, &stamp);
+            let (commit, answered) = asked.conclude(round, voice, &stamp)?;
             match self.store.commit(commit).await? {
-                Committed::Done => return Ok(reply),
+                Committed::Done => return Ok(answered),
                 Committed::Conflict => {}
             }
         }
@@ -216,14 +239,19 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         request.command.imprint(&mut print);
         let secrets = request.command.secrets();
         let marks = secrets.blocks().filter_map(|block| self.vault.mark(block)).collect();
+        let key = ReceiptKey { caller: request.caller.clone(), txn: request.txn.clone() };
+        let (fingerprint, secret) = print.finish_for(&[key.caller.as_str(), key.txn.as_str()]);
+        let secret = secret.map(|mark| (mark, self.freezing(&key)));
         Asked {
-            key: ReceiptKey { caller: request.caller.clone(), txn: request.txn.clone() },
-            fingerprint: print.finish(),
+            key,
+            fingerprint,
+            secret,
             marks,
             request: Arc::new(request),
             opened: None,
             spent: false,
             taken: 0,
+            may_hear: None,
         }
     }
 
@@ -239,11 +267,11 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         let program = asked.request.program.clone();
         let visible = |found: &&Credential| found.visible_to(program.as_deref());
         if let Some(receipt) = loaded.receipt {
-            let ruling = asked.again(receipt);
             return match loaded.record.credential().filter(visible) {
-                Some(_) => Ok(Some(Round { subject, record: loaded.record, ruling })),
-                None => Ok(Some(self.stranger(asked, ruling).await?)),
-            };
+                Some(_) => self.again(asked, (subject, loaded.record), receipt, stamp).await,
+                None => self.stranger(asked, Err(receipt), stamp).await,
+            }
+            .map(Some);
         }
         // Opened before anybody looks whose credential it is: who does not know must not learn it
         // from the time that opening takes.
@@ -262,12 +290,17 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             return Ok(Some(Round { subject, record: loaded.record, ruling }));
         }
         let Some(credential) = loaded.record.credential().filter(visible) else {
-            let refused = Box::new(Decision::refused(Refusal::UnknownCredential));
-            return Ok(Some(self.stranger(asked, Ruling::Fresh(refused)).await?));
+            let reason = match loaded.record.credential() {
+                Some(_) => Reason::NotOfProgram,
+                None => Reason::NoSuchCredential,
+            };
+            let refused = Box::new(Decision::refused_for(Refusal::UnknownCredential, reason));
+            return self.stranger(asked, Ok(refused), stamp).await.map(Some);
         };
-        let decision = match asked.spent {
-            true => Box::new(Decision::refused(Refusal::UnreadableBlock)),
-            false => self.decide(asked, credential, stamp)?,
+        let decision = if asked.spent {
+            Box::new(Decision::refused_for(Refusal::UnreadableBlock, Reason::BlockUsed))
+        } else {
+            self.decide(asked, credential, stamp)?
         };
         Ok(Some(Round { subject, record: loaded.record, ruling: Ruling::Fresh(decision) }))
     }
@@ -278,14 +311,96 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         Ok(self.store.load(&load).await?)
     }
 
-    /// The same ruling, on the chain of requests that name nothing the caller may see; unless the
-    /// request was answered there before.
-    async fn stranger(&self, asked: &mut Asked, ruling: Ruling) -> Result<Round, Fault> {
+    /// The same, on the chain of requests that name nothing the caller may see: the receipt that was
+    /// found elsewhere, or a fresh decision where the request was not answered there before either.
+    async fn stranger(
+        &self,
+        asked: &mut Asked,
+        found: Result<Box<Decision>, Receipt>,
+        stamp: &Stamp,
+    ) -> Result<Round, Fault> {
         let subject = Subject::Stranger(asked.request.caller.clone());
         let Loaded { record, receipt, spent } = self.load(asked, &subject).await?;
         asked.spent |= spent;
-        let ruling = receipt.map_or(ruling, |receipt| asked.again(receipt));
+        match (receipt, found) {
+            (Some(receipt), _) | (None, Err(receipt)) => {
+                self.again(asked, (subject, record), receipt, stamp).await
+            }
+            (None, Ok(decision)) => Ok(Round { subject, record, ruling: Ruling::Fresh(decision) }),
+        }
+    }
+
+    /// The same, unless it would tell a caller of a wrong secret who has heard of too many: the guess
+    /// counts, but nobody learns what became of it.
+    fn within_budget(&self, asked: &mut Asked, mut round: Round, stamp: &Stamp) -> Round {
+        let decision = match &mut round.ruling {
+            Ruling::Fresh(decision) | Ruling::Guessed(_, decision) => decision,
+            Ruling::Repeated(_) | Ruling::Duplicate(_) => return round,
+        };
+        if !decision.reason.as_ref().is_some_and(Reason::is_verdict) {
+            return round;
+        }
+        let take = || self.budget.take(&asked.request.caller, stamp.now);
+        if !*asked.may_hear.get_or_insert_with(take) {
+            decision.verdict = Err(Refusal::GuessBudgetUsedUp);
+            decision.reason = Some(Reason::GuessBudgetUsedUp);
+        }
+        round
+    }
+
+    /// What is said to a request id that was seen before.
+    ///
+    /// Whether clear secrets are those of the first request is a verdict. So it is given once for
+    /// each id, it counts as a wrong PIN does, and none is given while the PIN is blocked.
+    async fn again(
+        &self,
+        asked: &Asked,
+        (subject, record): (Subject, Record),
+        receipt: Receipt,
+        stamp: &Stamp,
+    ) -> Result<Round, Fault> {
+        if !receipt.fingerprint.same_as(&asked.fingerprint) {
+            let ruling = Ruling::Duplicate(Reason::OtherContent);
+            return Ok(Round { subject, record, ruling });
+        }
+        let (kept, (sent, freezing)) = match (&receipt.secret, &asked.secret) {
+            (Some(kept), Some(sent)) => (kept, sent),
+            (None, None) => {
+                let ruling = Ruling::Repeated(Box::new(receipt));
+                return Ok(Round { subject, record, ruling });
+            }
+            // Which secrets are clear is in the fingerprint, so that this cannot be.
+            (Some(_), None) | (None, Some(_)) => {
+                let ruling = Ruling::Duplicate(Reason::OtherContent);
+                return Ok(Round { subject, record, ruling });
+            }
+        };
+        let load = Load { marks: &[*freezing], reach: Reach::Subject, ..Load::of(&subject) };
+        let Loaded { record, spent: frozen, .. } = self.store.load(&load).await?;
+        let credential = record.credential();
+        let ruling = if frozen {
+            Ruling::Duplicate(Reason::Frozen)
+        } else if credential.is_some_and(|credential| credential.is_blocked(stamp)) {
+            Ruling::Duplicate(Reason::RepeatedWhileBlocked)
+        } else if kept.same_as(sent) {
+            Ruling::Repeated(Box::new(receipt))
+        } else {
+            // Where there is no credential, there is no PIN to guess.
+            let uncounted = || Decision::refused_for(Refusal::Duplicate, Reason::OtherSecret);
+            let counted = credential.map(|credential| credential.guessed(&self.rules, stamp));
+            Ruling::Guessed(*freezing, Box::new(counted.unwrap_or_else(uncounted)))
+        };
         Ok(Round { subject, record, ruling })
+    }
+
+    /// The name that is used up when a request's id is frozen.
+    fn freezing(&self, key: &ReceiptKey) -> BlockMark {
+        let mut print = self.vault.fingerprint();
+        print.text("frozen request id");
+        print.text(key.caller.as_str());
+        print.text(key.txn.as_str());
+        let Fingerprint(bytes) = print.finish();
+        BlockMark(bytes.first_chunk().copied().unwrap_or_default())
     }
 
     /// The id of a new card: an eleven-digit URN. It is drawn from the request's own id, under a
@@ -314,8 +429,10 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             Plan::Ask(question) => question,
         };
         match &asked.opened {
-            None | Some(Err(Unreadable)) => {
-                Ok(Box::new(Decision::refused(Refusal::UnreadableBlock)))
+            None => Ok(Box::new(Decision::refused(Refusal::UnreadableBlock))),
+            Some(Err(Unreadable(flaw))) => {
+                let reason = Reason::Block(*flaw);
+                Ok(Box::new(Decision::refused_for(Refusal::UnreadableBlock, reason)))
             }
             Some(Ok(opened)) => {
                 let answer = opening::answer(&self.vault, credential, question, opened)?;
@@ -326,62 +443,67 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
 }
 
 impl Asked {
-    /// What is said to a request id that was seen before.
-    fn again(&self, receipt: Receipt) -> Ruling {
-        match receipt.fingerprint.same_as(&self.fingerprint) {
-            true => Ruling::Repeated(receipt.reply),
-            false => Ruling::Duplicate,
-        }
-    }
-
     /// Says the ruling and gathers all that is committed with it.
     fn conclude(
         &self,
         round: Round,
         voice: &impl Voice,
         stamp: &Stamp,
-    ) -> Result<(Commit, Reply), Fault> {
+    ) -> Result<(Commit, Answered), Fault> {
         let Round { subject, record, ruling } = round;
-        let entry = |verdict, detail| Entry {
+        let entry = |verdict, detail, reason| Entry {
             stamp: *stamp,
             caller: self.request.caller.clone(),
             txn: Some(self.request.txn.clone()),
             action: self.request.command.action(),
             verdict,
             detail,
+            reason,
         };
-        let duplicate = Refusal::Duplicate;
         match ruling {
-            Ruling::Repeated(reply) => {
-                let entry = entry("replayed", None);
-                Ok((journal::commit(subject, record, None, entry)?, reply))
+            Ruling::Repeated(receipt) => {
+                let Receipt { reply, reason, .. } = *receipt;
+                let entry = entry("replayed", None, None);
+                let commit = journal::commit(subject, record, None, entry)?;
+                Ok((commit, Answered { reply, reason }))
             }
-            Ruling::Duplicate => {
-                let reply = voice.say(Verdict { outcome: Err(duplicate), credential: None, stamp });
-                let entry = entry(duplicate.as_str(), None);
-                Ok((journal::commit(subject, record, None, entry)?, reply))
+            Ruling::Duplicate(reason) => {
+                let (refusal, reason) = (Refusal::Duplicate, Some(reason));
+                let reply = voice.say(Verdict { outcome: Err(refusal), credential: None, stamp });
+                let entry = entry(refusal.as_str(), None, reason.clone());
+                let commit = journal::commit(subject, record, None, entry)?;
+                Ok((commit, Answered { reply, reason }))
+            }
+            Ruling::Guessed(freezing, decision) => {
+                let Decision { verdict, next, detail, reason, .. } = *decision;
+                let reply = voice.say(Verdict { outcome: verdict, credential: None, stamp });
+                let word = verdict.map_or_else(Refusal::as_str, Outcome::as_str);
+                let entry = entry(word, detail, reason.clone());
+                let commit = journal::commit(subject, record, next.map(Kept::keep), entry)?;
+                let commit = Commit { spent: vec![freezing], ..commit };
+                Ok((commit, Answered { reply, reason }))
             }
             Ruling::Fresh(decision) => {
-                let Decision { verdict, next, detail, messages } = *decision;
+                let Decision { verdict, next, detail, reason, messages } = *decision;
                 let credential = next.as_ref().or(record.credential());
                 let reply = voice.say(Verdict { outcome: verdict, credential, stamp });
                 let about = credential.map(|credential| credential.id.clone());
-                let entry = entry(verdict.map_or_else(Refusal::as_str, Outcome::as_str), detail);
+                let word = verdict.map_or_else(Refusal::as_str, Outcome::as_str);
+                let entry = entry(word, detail, reason.clone());
                 let commit = journal::commit(subject, record, next.map(Kept::keep), entry)?;
-                let verdict = verdict.map_or_else(Refusal::as_str, Outcome::as_str).to_owned();
                 let receipt = Receipt {
                     fingerprint: self.fingerprint,
                     reply: reply.clone(),
                     at: stamp.now,
-                    verdict,
+                    verdict: word.to_owned(),
                     credential: about,
+                    secret: self.secret.map(|(mark, _)| mark),
+                    reason: reason.clone(),
                 };
-                let spent = match self.spent {
-                    true => Vec::new(),
-                    false => self.marks.clone(),
-                };
+                let spent = if self.spent { Vec::new() } else { self.marks.clone() };
                 let receipt = Some((self.key.clone(), receipt));
-                Ok((Commit { receipt, spent, messages, ..commit }, reply))
+                let commit = Commit { receipt, spent, messages, ..commit };
+                Ok((commit, Answered { reply, reason }))
             }
         }
     }

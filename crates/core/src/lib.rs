@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod audit;
 pub mod backup;
+pub mod budget;
 pub mod capture;
 pub mod card;
 pub mod command;
@@ -17,6 +18,7 @@ pub mod ids;
 pub mod index;
 pub mod mapper;
 pub mod outbox;
+pub mod reason;
 pub mod receipt;
 pub mod refusal;
 pub mod rules;

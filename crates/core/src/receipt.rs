@@ -1,9 +1,10 @@
 //! Receipts: what makes a repeated request harmless.
 
-use kunji_vault::Fingerprint;
+use kunji_vault::{Fingerprint, SecretMark};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Caller, CredentialId, TxnId};
+use crate::reason::Reason;
 use crate::time::Millis;
 
 /// Names one request for good: who asked, and the id they gave it.
@@ -31,7 +32,7 @@ pub struct Reply {
 /// The proof that a request was answered, and the answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Keyed MAC over what was asked.
+    /// Keyed MAC over what was asked, except clear secrets.
     pub fingerprint: Fingerprint,
     /// The first answer.
     pub reply: Reply,
@@ -41,4 +42,8 @@ pub struct Receipt {
     pub verdict: String,
     /// What it was about.
     pub credential: Option<CredentialId>,
+    /// Keyed MAC over the clear secrets. Comparing it is a verdict about them.
+    pub secret: Option<SecretMark>,
+    /// Why it was refused.
+    pub reason: Option<Reason>,
 }

@@ -3,6 +3,7 @@
 use kunji_vault::Weakness;
 
 use crate::card::{BlockKind, Unusable};
+use crate::reason::Reason;
 use crate::time::Millis;
 
 /// The rules say no: expected, committed, audited, tested.
@@ -67,6 +68,8 @@ pub enum Refusal {
     AlreadyBlocked(BlockKind),
     /// There is no block to lift.
     NotBlocked,
+    /// The caller has heard of too many wrong secrets: it is not told whether this one is.
+    GuessBudgetUsedUp,
 }
 
 impl Refusal {
@@ -98,6 +101,40 @@ impl Refusal {
             Self::HolderMismatch => "holder_mismatch",
             Self::AlreadyBlocked(_) => "already_blocked",
             Self::NotBlocked => "not_blocked",
+            Self::GuessBudgetUsedUp => "guess_budget_used_up",
+        }
+    }
+}
+
+impl From<Refusal> for Reason {
+    /// The reason that every such refusal has; who decides may know a finer one.
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Duplicate => Self::OtherContent,
+            Refusal::UnknownCredential => Self::NoSuchCredential,
+            Refusal::OwnerMismatch => Self::OtherCustomer,
+            Refusal::UnreadableBlock => Self::BlockUsed,
+            Refusal::PinNotSet => Self::PinNotSet,
+            Refusal::WrongPin { tries_left } => Self::WrongPin { tries_left },
+            Refusal::PinBlocked { until } => Self::PinBlocked { until },
+            Refusal::PinRefused(weakness) => Self::NewPin(weakness.into()),
+            Refusal::RegistrationBlocked { until } => Self::RegistrationBlocked { until },
+            Refusal::NoSuchDebitCard => Self::NoSuchDebitCard,
+            Refusal::DebitCardExpired => Self::DebitCardExpired,
+            Refusal::DebitCardRestricted => Self::DebitCardRestricted,
+            Refusal::DebitCardNeverActivated => Self::DebitCardNeverActivated,
+            Refusal::WrongAtmPin => Self::WrongAtmPin,
+            Refusal::OtpExpired => Self::OtpExpired,
+            Refusal::OtpTriesExceeded => Self::OtpTriesExceeded,
+            Refusal::WrongOtp => Self::WrongOtp,
+            Refusal::LastFourMismatch => Self::OtherLastFour,
+            Refusal::CardCustomerMismatch => Self::OtherCustomer,
+            Refusal::CardUnusable(state) => Self::CardState(state.as_str().into()),
+            Refusal::HolderNotVerified => Self::HolderNotVerified,
+            Refusal::HolderMismatch => Self::HolderMismatch("claim".into()),
+            Refusal::AlreadyBlocked(_) => Self::CardBlock("the card is blocked already".into()),
+            Refusal::NotBlocked => Self::CardBlock("the card is not blocked".into()),
+            Refusal::GuessBudgetUsedUp => Self::GuessBudgetUsedUp,
         }
     }
 }

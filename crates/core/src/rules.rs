@@ -19,6 +19,8 @@ pub const HISTORY_LEN: usize = 3;
 pub struct Rules {
     /// Consecutive wrong PINs before the block, 1 to [`TRIES_MAX`].
     pub tries_max: u8,
+    /// Wrong PINs in 24 hours before the block, right ones in between or not.
+    pub wrong_per_day_max: u8,
     /// How long a block lasts.
     pub block_ms: i64,
     /// Whether a set or reset lifts a block.
@@ -53,6 +55,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             tries_max: TRIES_MAX,
+            wrong_per_day_max: 10,
             block_ms: DAY_MS,
             reset_lifts_block: true,
             max_same_run: None,

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kunji_core::audit::Subject;
 use kunji_core::command::{Command, Request, Target};
+use kunji_core::engine::Answered;
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, TxnId};
 use kunji_core::store::Store as _;
 use kunji_vault::{PinBlock, PinUse};
@@ -23,6 +24,7 @@ use crate::app::App;
 use crate::body::{self, Object};
 use crate::config::Role;
 use crate::problem::Problem;
+use crate::telemetry::because;
 
 /// The kind and the id in a path, if they are text.
 type NamedPath = Result<Path<(String, String)>, PathRejection>;
@@ -157,7 +159,8 @@ async fn run(
     app.admit(caller.as_str(), &credential)?;
     let target = Target::Known(credential);
     let request = Request { caller, txn, program: None, target, command };
-    Ok(respond(app.run(request, ApiVoice).await?))
+    let Answered { reply, reason } = app.run(request, ApiVoice).await?;
+    Ok(because(respond(reply), reason))
 }
 
 fn credential(path: NamedPath) -> Result<CredentialId, Problem> {

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kunji_core::command::Request;
-use kunji_core::engine::{Engine, Fault, Voice};
-use kunji_core::ids::{CaptureId, CredentialId};
-use kunji_core::receipt::Reply;
+use kunji_core::engine::{Answered, Engine, Fault, Voice};
+use kunji_core::ids::{Caller, CaptureId, CredentialId};
+use kunji_core::reason::Reason;
 use kunji_store::Archive;
 use tokio::sync::{Semaphore, watch};
 
@@ -47,6 +47,17 @@ struct Shared {
     errands: watch::Sender<u64>,
     captures: watch::Sender<Option<CaptureId>>,
     closing: AtomicBool,
+}
+
+/// Why a request got no answer of the issuer's.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// Something broke: the outcome is unknown.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The caller has heard of too many wrong secrets.
+    #[error(transparent)]
+    TooMany(#[from] RetryAfter),
 }
 
 /// Which of the two commands this process is.
@@ -122,14 +133,44 @@ impl App {
     /// Runs a request to its end, even if the caller leaves or the deadline passes.
     ///
     /// # Errors
-    /// `Fault` when something broke or took too long: the outcome is unknown.
+    /// `Unanswered` when something broke or took too long, or when the caller has heard of too many
+    /// wrong secrets.
     pub async fn run(
         &self,
         request: Request,
         voice: impl Voice + Send + 'static,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<Answered, Unanswered> {
         let (issuer, action) = (self.issuer(), request.command.action());
-        self.act(action.as_str(), async move { issuer.run(request, &voice).await }).await
+        let caller = request.caller.clone();
+        if request.command.secrets().blocks().next().is_some() {
+            self.admit_guess(&issuer, &caller)?;
+        }
+        let answered =
+            self.act(action.as_str(), async move { issuer.run(request, &voice).await }).await?;
+        if answered.reason == Some(Reason::GuessBudgetUsedUp) {
+            self.admit_guess(&self.issuer(), &caller)?;
+            // It was used up then, and is not any more: the next request is heard at once.
+            return Err(Unanswered::TooMany(RetryAfter { seconds: 1 }));
+        }
+        Ok(answered)
+    }
+
+    /// Says whether a caller may go on asking about secrets: not after too many wrong ones.
+    ///
+    /// # Errors
+    /// `RetryAfter` when its budget is used up.
+    pub fn admit_guess(&self, issuer: &Issuer, caller: &Caller) -> Result<(), RetryAfter> {
+        let Err(used_up) = issuer.budget.check(caller, self.clock().now()) else { return Ok(()) };
+        self.shared.metrics.guess_withheld();
+        if used_up.is_first {
+            let caller = caller.as_str();
+            tracing::warn!(
+                caller,
+                "{caller} was told of too many wrong PINs; its requests with secrets get 429"
+            );
+        }
+        let seconds = u64::try_from(used_up.wait_ms).unwrap_or(0).div_ceil(1000);
+        Err(RetryAfter { seconds: seconds.max(1) })
     }
 
     /// Does work of several steps to its end, even if the caller leaves or the deadline passes.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kunji_core::audit::{Action, Event, Subject};
+use kunji_core::budget::GuessBudget;
 use kunji_core::engine::{Engine, Fault, noted};
 use kunji_core::ids::Caller;
 use kunji_core::rules::Rules;
@@ -158,6 +159,7 @@ pub fn open_issuer(
         clock,
         workers: RsaWorkers::start(config.rsa_threads, Arc::clone(metrics))?,
         rules: Rules { told: Some(Arc::new(config.upi.told())), ..config.rules.clone() },
+        budget: Arc::new(GuessBudget::new(config.budget)),
     })
 }
 

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kunji_core::budget::BudgetSettings;
 use kunji_core::ids::CustomerId;
 use kunji_core::rules::{Rules, TRIES_MAX};
 use kunji_core::time::{DAY_MS, MINUTE_MS};
@@ -48,6 +49,8 @@ pub struct Config {
     pub rsa_threads: usize,
     /// The numbers that the rules depend on.
     pub rules: Rules,
+    /// How often one caller may hear that a secret was wrong.
+    pub budget: BudgetSettings,
     /// Whether a PIN may come as clear digits.
     pub transit: Transit,
     /// PIN operations on one credential in a minute; 0 is no limit.
@@ -268,6 +271,7 @@ impl Config {
             },
             live_per_minute: file.pins.live_per_minute,
             rules: rules(&file.pins, &file.upi)?,
+            budget: budget(&file.pins)?,
             axis: Axis { mode: file.axis.mode },
             prepaid: Prepaid::check(file.prepaid)?,
             upi: Upi::check(file.upi)?,
@@ -286,6 +290,8 @@ fn api_keys(keys: Vec<file::ApiKeyFile>) -> Result<Vec<ApiKey>, ConfigError> {
 fn rules(pins: &file::Pins, upi: &file::UpiFile) -> Result<Rules, ConfigError> {
     let tries = (1..=TRIES_MAX).contains(&pins.tries_max);
     ensure(tries, "pins.tries_max", "must be 1 to 3")?;
+    let per_day = (1..=200).contains(&pins.wrong_per_day_max);
+    ensure(per_day, "pins.wrong_per_day_max", "must be 1 to 200")?;
     ensure((1..=8760).contains(&pins.block_hours), "pins.block_hours", "must be 1 to 8760")?;
     ensure((1..=60).contains(&pins.otp_minutes), "pins.otp_minutes", "must be 1 to 60")?;
     let registrations = (1..=20).contains(&pins.registration_tries_max);
@@ -308,6 +314,7 @@ fn rules(pins: &file::Pins, upi: &file::UpiFile) -> Result<Rules, ConfigError> {
     };
     Ok(Rules {
         tries_max: pins.tries_max,
+        wrong_per_day_max: pins.wrong_per_day_max,
         block_ms: i64::from(pins.block_hours) * 60 * MINUTE_MS,
         reset_lifts_block: pins.reset_lifts_block,
         max_same_run: pins.max_same_run,
@@ -320,6 +327,13 @@ fn rules(pins: &file::Pins, upi: &file::UpiFile) -> Result<Rules, ConfigError> {
         cooling_ms: i64::from(upi.cooling_days) * DAY_MS,
         ..Rules::default()
     })
+}
+
+fn budget(pins: &file::Pins) -> Result<BudgetSettings, ConfigError> {
+    let minutes = (1..=1440).contains(&pins.wrong_per_caller_minutes);
+    ensure(minutes, "pins.wrong_per_caller_minutes", "must be 1 to 1440")?;
+    let window_ms = i64::from(pins.wrong_per_caller_minutes) * MINUTE_MS;
+    Ok(BudgetSettings { wrong_max: pins.wrong_per_caller_max, window_ms })
 }
 
 /// Whether it may stand before a path: empty, or one or more `/name`.

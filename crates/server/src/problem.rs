@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use kunji_core::engine::Fault;
 use serde::Serialize;
 
+use crate::app::Unanswered;
 use crate::body::BodyError;
 use crate::limiter::RetryAfter;
 use crate::telemetry::ReplyCode;
@@ -124,6 +125,15 @@ impl From<BodyError> for Problem {
 impl From<RetryAfter> for Problem {
     fn from(after: RetryAfter) -> Self {
         Self::TooMany(after)
+    }
+}
+
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Fault(fault) => fault.into(),
+            Unanswered::TooMany(after) => after.into(),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::Duplicate => ("U01", "Duplicate request id"),
         Refusal::UnreadableBlock => ("U54", "Credential block is not valid for this transaction"),
         Refusal::WrongPin { .. } => ("ZM", "Wrong MPIN"),
-        Refusal::PinBlocked { .. } => ("Z6", "MPIN tries exceeded"),
+        Refusal::PinBlocked { .. } | Refusal::GuessBudgetUsedUp => ("Z6", "MPIN tries exceeded"),
         Refusal::PinNotSet => ("AM", "MPIN not set"),
         Refusal::PinRefused(_) => ("RM", "New MPIN does not meet security requirements"),
         Refusal::RegistrationBlocked { .. } => ("RN", "Registration blocked"),

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::problem::Problem;
-use crate::telemetry::{Metrics, RequestLog};
+use crate::telemetry::{Metrics, Reasons, RequestLog};
 use crate::{api, dialects, sandbox};
 
 /// All routes, each request logged and counted.
@@ -17,7 +17,8 @@ pub fn all(app: &App, metrics: Arc<Metrics>) -> Router {
     if app.is_sandbox() {
         router = router.merge(sandbox::routes());
     }
-    router.fallback(nothing_here).layer(RequestLog::new(metrics)).with_state(app.clone())
+    let reasons = if app.is_sandbox() { Reasons::InTheLine } else { Reasons::Apart };
+    router.fallback(nothing_here).layer(RequestLog::new(metrics, reasons)).with_state(app.clone())
 }
 
 async fn nothing_here(State(app): State<App>, request: Request) -> Response {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, DebitCard, Expiry, Standing};
 use kunji_core::credential::{
-    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration, Told,
 };
 use kunji_core::engine::Fault;
 use kunji_core::ids::{
@@ -265,6 +265,7 @@ impl AccountSeed {
             pin: reading.record(vault, &id, self.pin_length, self.pin.as_ref())?,
             otp: None,
             registration: Registration::default(),
+            told: Told::default(),
             id,
         })
     }
@@ -313,6 +314,7 @@ impl CardSeed {
             pin: reading.record(vault, &id, self.pin_length, self.pin.as_ref())?,
             otp: None,
             registration: Registration::default(),
+            told: Told::default(),
             id,
         })
     }

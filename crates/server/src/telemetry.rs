@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use self::lines::LineLayer;
 pub use self::metrics::Metrics;
-pub use self::requests::{ReplyCode, RequestId, RequestLog};
+pub use self::requests::{Because, Reasons, ReplyCode, RequestId, RequestLog, because};
 
 /// The fields a log line may have, in order of the alphabet; all others are left out.
 ///
@@ -28,6 +28,7 @@ pub const FIELDS: &[&str] = &[
     "http.status",
     "listen.address",
     "operation",
+    "reason",
     "reply.code",
     "request.id",
     "signal",

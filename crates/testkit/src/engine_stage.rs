@@ -221,7 +221,10 @@ impl<H: Home> EngineStage<H> {
     }
 
     fn run(&self, request: Request) -> Reply {
-        let answered = self.runtime.block_on(self.engine().run(request, &Plain));
+        let answered = self
+            .runtime
+            .block_on(self.engine().run(request, &Plain))
+            .map(|answered| answered.reply);
         answered.expect("nothing breaks")
     }
 
@@ -305,6 +308,7 @@ fn engine<S: Store>(
         clock: clock.clone(),
         workers: Inline,
         rules: Rules::default(),
+        budget: Arc::default(),
     }
 }
 

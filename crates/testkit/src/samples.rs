@@ -3,7 +3,7 @@
 use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, DebitCard, Expiry, Standing};
 use kunji_core::credential::{
-    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration, Told,
 };
 use kunji_core::ids::{CardTail, CredentialId, CredentialKind, CustomerId, Mobile, Slot, Vpa};
 use kunji_vault::{BirthDate, Opening, PinBlock, PinLength, PinUse, Transit, Vault, Verifier};
@@ -53,6 +53,7 @@ pub fn account(vault: &Vault, sketch: &AccountSketch, mobile: &str) -> Credentia
         id,
         otp: None,
         registration: Registration::default(),
+        told: Told::default(),
     }
 }
 
@@ -77,6 +78,7 @@ pub fn card(vault: &Vault, sketch: &CardSketch, mobile: &str) -> Credential {
         id,
         otp: None,
         registration: Registration::default(),
+        told: Told::default(),
     }
 }
 
@@ -223,6 +225,7 @@ fn seed_account(vault: &Vault, seed: &SeedAccount) -> Credential {
         id,
         otp: None,
         registration: Registration::default(),
+        told: Told::default(),
     }
 }
 
@@ -240,6 +243,7 @@ fn seed_card(urn: &str, card: Card) -> Credential {
         pin: PinRecord::empty(PinLength::parse(6).expect("a PIN length")),
         otp: None,
         registration: Registration::default(),
+        told: Told::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::digest::sha256;
+use crate::flaw::BlockFlaw;
 use crate::jwe;
 
 /// The longest text kept as a PIN block, in bytes.
@@ -68,10 +69,21 @@ impl PinBlock {
 
     /// The text, when it was one and was kept.
     pub(crate) fn text(&self) -> Option<&str> {
+        self.kept().ok()
+    }
+
+    /// The text, or why there is none.
+    pub(crate) fn kept(&self) -> Result<&str, BlockFlaw> {
         match &self.0 {
-            Held::Text(text) => Some(text),
-            Held::TooLong | Held::NotText => None,
+            Held::Text(text) => Ok(text),
+            Held::TooLong => Err(BlockFlaw::TooLong),
+            Held::NotText => Err(BlockFlaw::NotText),
         }
+    }
+
+    /// Whether the text is digits in the clear, or could be: anything but a compact JWE.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.text().is_some_and(|text| !jwe::is_compact(text))
     }
 }
 
@@ -220,10 +232,10 @@ pub struct Opening<'a> {
     pub transit: Transit,
 }
 
-/// The one answer to every block that cannot be opened.
+/// The one answer to every block that cannot be opened; which step failed is for who runs Kunji.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the PIN block cannot be read")]
-pub struct Unreadable;
+pub struct Unreadable(#[source] pub BlockFlaw);
 
 /// Names one JWE block, so that it is accepted once; not a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, DeriveDeserialize)]

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::block::{Opening, PinBlock};
 use crate::content::{A256GCM, CONTENT_KEY_LEN, Encoded, RSA_OAEP_256};
 use crate::digest::sha256;
+use crate::flaw::BlockFlaw;
 use crate::jose::{self, Present, object};
 use crate::jwk;
 use crate::keyring::KeyRing;
@@ -35,22 +36,30 @@ pub(crate) fn claims_rsa(text: &str) -> bool {
 }
 
 /// Opens a block that was made for this use and transaction, just now.
-pub(crate) fn open(ring: &KeyRing, text: &str, opening: &Opening<'_>) -> Option<ClearPin> {
-    let parts = Parts::split(text)?;
-    let header = jose::decode(parts.header)?;
-    let header: Header<'_> = object(&header)?;
+pub(crate) fn open(
+    ring: &KeyRing,
+    text: &str,
+    opening: &Opening<'_>,
+) -> Result<ClearPin, BlockFlaw> {
+    let parts = Parts::split(text).ok_or(BlockFlaw::Parts)?;
+    let header = jose::decode(parts.header).ok_or(BlockFlaw::Parts)?;
+    let header: Header<'_> = object(&header).ok_or(BlockFlaw::Parts)?;
     if header.enc != A256GCM || header.crit.0 || header.zip.0 {
-        return None;
+        return Err(BlockFlaw::Header);
     }
     let key = content_key(ring, &header, parts.key)?;
-    let plain = parts.content.open(&key, parts.header)?;
-    let claims: Claims<'_> = object(plain.bytes())?;
-    let meant = claims.sub == opening.pin_use.as_str() && claims.txn == opening.txn;
-    let age_ms = opening.real_now_ms.abs_diff(claims.iat);
-    if !meant || age_ms > BLOCK_AGE_MAX_MS.unsigned_abs() {
-        return None;
+    let plain = parts.content.open(&key, parts.header).ok_or(BlockFlaw::Decryption)?;
+    let claims: Claims<'_> = object(plain.bytes()).ok_or(BlockFlaw::Claims)?;
+    if claims.sub != opening.pin_use.as_str() {
+        return Err(BlockFlaw::OtherUse);
     }
-    ClearPin::parse(claims.pin.text()?.as_bytes())
+    if claims.txn != opening.txn {
+        return Err(BlockFlaw::OtherTxn);
+    }
+    if opening.real_now_ms.abs_diff(claims.iat) > BLOCK_AGE_MAX_MS.unsigned_abs() {
+        return Err(BlockFlaw::Stale);
+    }
+    ClearPin::parse(claims.pin.kept()?.as_bytes()).ok_or(BlockFlaw::Length)
 }
 
 /// The five encoded parts (RFC 7516, 7.1).
@@ -119,19 +128,29 @@ fn content_key(
     ring: &KeyRing,
     header: &Header<'_>,
     encrypted: &str,
-) -> Option<Zeroizing<[u8; CONTENT_KEY_LEN]>> {
+) -> Result<Zeroizing<[u8; CONTENT_KEY_LEN]>, BlockFlaw> {
     match &*header.alg {
         ECDH_ES if encrypted.is_empty() => {
-            let secret = ring.ec(&header.kid)?.agree(&header.epk.as_ref()?.point()?)?;
-            let apu = jose::decode(header.apu.as_deref().unwrap_or_default())?;
-            let apv = jose::decode(header.apv.as_deref().unwrap_or_default())?;
-            concat_kdf(&secret, A256GCM, [&apu, &apv], 256)
+            let key = ring.ec(&header.kid).ok_or(BlockFlaw::UnknownKey)?;
+            agreed(header, |point| key.agree(point)).ok_or(BlockFlaw::KeyAgreement)
         }
         RSA_OAEP_256 if !encrypted.is_empty() => {
-            ring.rsa_of(&header.kid)?.unwrap(&jose::decode(encrypted)?)
+            let key = ring.rsa_of(&header.kid).ok_or(BlockFlaw::UnknownKey)?;
+            let wrapped = jose::decode(encrypted).ok_or(BlockFlaw::Parts)?;
+            key.unwrap(&wrapped).ok_or(BlockFlaw::KeyAgreement)
         }
-        _ => None,
+        _ => Err(BlockFlaw::KeyAgreement),
     }
+}
+
+fn agreed(
+    header: &Header<'_>,
+    agree: impl FnOnce(&[u8; 65]) -> Option<Zeroizing<[u8; 32]>>,
+) -> Option<Zeroizing<[u8; CONTENT_KEY_LEN]>> {
+    let secret = agree(&header.epk.as_ref()?.point()?)?;
+    let apu = jose::decode(header.apu.as_deref().unwrap_or_default())?;
+    let apv = jose::decode(header.apv.as_deref().unwrap_or_default())?;
+    concat_kdf(&secret, A256GCM, [&apu, &apv], 256)
 }
 
 impl EphemeralKey<'_> {

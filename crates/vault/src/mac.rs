@@ -4,6 +4,9 @@ use aws_lc_rs::hmac;
 
 use crate::digest::array_of;
 
+/// The block of SHA-256, in bytes.
+const BLOCK_LEN: usize = 64;
+
 /// A MAC in the making: every field goes in behind its length.
 pub(crate) struct Mac(hmac::Context);
 
@@ -20,6 +23,13 @@ impl Mac {
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.0.update(&len.to_be_bytes());
         self.0.update(bytes);
+    }
+
+    /// Takes a secret, and then a whole block of public data, so that the context keeps no copy of it
+    /// when it is dropped: the block takes the secret's place in the buffer.
+    pub(crate) fn secret(&mut self, bytes: &[u8]) {
+        self.field(bytes);
+        self.0.update(&[0; BLOCK_LEN]);
     }
 
     pub(crate) fn finish(self) -> [u8; 32] {

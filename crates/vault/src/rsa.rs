@@ -20,6 +20,7 @@ use crate::block::Unreadable;
 use crate::content;
 use crate::envelope::JweParts;
 use crate::fault::VaultFault;
+use crate::flaw::BlockFlaw;
 use crate::jws::JwsParts;
 
 /// The longest text that is read as an RSA key, in bytes.
@@ -172,7 +173,7 @@ impl RsaPrivate {
     pub fn open(&self, jwe: &JweParts) -> Result<JwsParts, Unreadable> {
         let unwrap =
             |_: Option<&str>, wrapped: &[u8]| content::unwrap(Some(&self.opening), wrapped);
-        jwe.opened(unwrap).ok_or(Unreadable)
+        jwe.opened(unwrap).ok_or(Unreadable(BlockFlaw::Decryption))
     }
 }
 

@@ -14,6 +14,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::fault::VaultFault;
+use crate::flaw::TokenFlaw;
 use crate::hex;
 
 /// The longest token that is looked at, in bytes.
@@ -45,10 +46,10 @@ pub struct TokenKey {
 #[error("a token key is `ascii:`, `hex:` or `base64:` and 24 bytes")]
 pub struct TokenKeyError;
 
-/// The one answer to every token that cannot be opened.
+/// The one answer to every token that cannot be opened; which step failed is for who runs Kunji.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the token cannot be read")]
-pub struct BrokenToken;
+pub struct BrokenToken(#[source] pub TokenFlaw);
 
 impl TokenKey {
     /// Reads `ascii:`, `hex:` or `base64:` followed by 24 bytes.
@@ -74,12 +75,14 @@ impl TokenKey {
     pub fn open<T: DeserializeOwned>(&self, token: &str) -> Result<T, BrokenToken> {
         // The JSON is read even when the padding is wrong: a difference in
         // time between the two would be a padding oracle.
-        let plain = self.decrypt(token)?;
-        let text = std::str::from_utf8(plain.body()).map_err(|_| BrokenToken)?;
-        let value = serde_json::from_str(text).map_err(|_| BrokenToken)?;
+        let plain = self.decrypt(token).map_err(BrokenToken)?;
+        let value = match std::str::from_utf8(plain.body()) {
+            Ok(text) => serde_json::from_str(text).map_err(|_| TokenFlaw::Json),
+            Err(_) => Err(TokenFlaw::Text),
+        };
         match plain.padding {
-            Padding::Right { .. } => Ok(value),
-            Padding::Wrong => Err(BrokenToken),
+            Padding::Right { .. } => value.map_err(BrokenToken),
+            Padding::Wrong => Err(BrokenToken(TokenFlaw::Padding)),
         }
     }
 
@@ -88,11 +91,13 @@ impl TokenKey {
     /// # Errors
     /// The same for every cause, from base64 to UTF-8.
     pub fn open_text(&self, token: &str) -> Result<Zeroizing<String>, BrokenToken> {
-        let plain = self.decrypt(token)?;
-        let text = std::str::from_utf8(plain.body()).map_err(|_| BrokenToken)?;
+        let plain = self.decrypt(token).map_err(BrokenToken)?;
         match plain.padding {
-            Padding::Right { .. } => Ok(Zeroizing::new(text.to_owned())),
-            Padding::Wrong => Err(BrokenToken),
+            Padding::Right { .. } => match std::str::from_utf8(plain.body()) {
+                Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+                Err(_) => Err(BrokenToken(TokenFlaw::Text)),
+            },
+            Padding::Wrong => Err(BrokenToken(TokenFlaw::Padding)),
         }
     }
 
@@ -115,27 +120,27 @@ impl TokenKey {
         Ok(STANDARD.encode([prefix, &buffer].concat()))
     }
 
-    fn decrypt(&self, token: &str) -> Result<Plain, BrokenToken> {
+    fn decrypt(&self, token: &str) -> Result<Plain, TokenFlaw> {
         if token.len() > TOKEN_LEN_MAX {
-            return Err(BrokenToken);
+            return Err(TokenFlaw::TooLong);
         }
         let text: Vec<u8> = token.bytes().filter(|byte| !is_blank(*byte)).collect();
-        let mut bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| BrokenToken)?);
+        let mut bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| TokenFlaw::Base64)?);
         let (iv, start) = match self.layout {
             Layout::IvPrefixed => {
-                let iv = bytes.first_chunk().copied().ok_or(BrokenToken)?;
+                let iv = bytes.first_chunk().copied().ok_or(TokenFlaw::Length)?;
                 (iv, CIPHER_BLOCK_LEN)
             }
             Layout::FixedIv(iv) => (iv, 0),
             Layout::ZeroIv => ([0; 16], 0),
         };
-        let cipher = bytes.get_mut(start..).ok_or(BrokenToken)?;
+        let cipher = bytes.get_mut(start..).ok_or(TokenFlaw::Length)?;
         if cipher.is_empty() {
-            return Err(BrokenToken);
+            return Err(TokenFlaw::Length);
         }
         self.opening
             .decrypt(cipher, DecryptionContext::Iv128(FixedLength::from(iv)))
-            .map_err(|_| BrokenToken)?;
+            .map_err(|_| TokenFlaw::Length)?;
         let padding = Padding::of(cipher);
         Ok(Plain { bytes, start, padding })
     }

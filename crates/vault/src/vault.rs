@@ -10,6 +10,7 @@ use crate::checkpoint;
 use crate::envelope::JweParts;
 use crate::fault::{KeyFault, VaultFault};
 use crate::fingerprint::Fingerprinter;
+use crate::flaw::BlockFlaw;
 use crate::jose;
 use crate::jwe;
 use crate::jwk::JwkSet;
@@ -24,6 +25,7 @@ use crate::rsa::RsaScheme;
 use crate::verifier::Verifier;
 
 const FINGERPRINT_LABEL: &[u8] = b"kunji command fingerprint";
+const SECRET_LABEL: &[u8] = b"kunji secret mark";
 
 /// Opens, judges and compares PINs; may be shared between threads.
 pub struct Vault {
@@ -43,15 +45,17 @@ impl Vault {
     /// the PIN itself where clear transit is allowed.
     ///
     /// # Errors
-    /// The same for every cause.
+    /// The same for every cause; the flaw in it is for who runs Kunji.
     pub fn open(&self, block: &PinBlock, opening: &Opening<'_>) -> Result<ClearPin, Unreadable> {
-        let text = block.text().ok_or(Unreadable)?;
+        let text = block.kept().map_err(Unreadable)?;
         if jwe::is_compact(text) {
-            return jwe::open(&self.ring, text, opening).ok_or(Unreadable);
+            return jwe::open(&self.ring, text, opening).map_err(Unreadable);
         }
         match opening.transit {
-            Transit::ClearAllowed => ClearPin::parse(text.as_bytes()).ok_or(Unreadable),
-            Transit::SealedOnly => Err(Unreadable),
+            Transit::ClearAllowed => {
+                ClearPin::parse(text.as_bytes()).ok_or(Unreadable(BlockFlaw::Length))
+            }
+            Transit::SealedOnly => Err(Unreadable(BlockFlaw::NotSealed)),
         }
     }
 
@@ -160,7 +164,8 @@ impl Vault {
     /// Begins the fingerprint of a command; the same before and after rotation.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprinter {
-        Fingerprinter::new(Mac::new(self.ring.fingerprint(), FINGERPRINT_LABEL))
+        let key = self.ring.fingerprint();
+        Fingerprinter::new(Mac::new(key, FINGERPRINT_LABEL), Mac::new(key, SECRET_LABEL))
     }
 
     /// Makes and keeps the RSA-2048 key if it is missing; takes about 100 ms.
@@ -235,7 +240,7 @@ impl Vault {
             Some(kid) => self.ring.rsa_of(kid)?.unwrap(wrapped),
             None => self.ring.newest_rsa()?.unwrap(wrapped),
         };
-        jwe.opened(unwrap).ok_or(Unreadable)
+        jwe.opened(unwrap).ok_or(Unreadable(BlockFlaw::Decryption))
     }
 
     /// The ids of all live block keys, newest first: for the audit.

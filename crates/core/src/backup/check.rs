@@ -135,6 +135,8 @@ mod tests {
                 action: Action::Verify,
                 verdict: "done".to_owned(),
                 detail: None,
+                reason: None,
+                after: None,
             };
             let encoded = event.encode().unwrap();
             head = head.after(&encoded);

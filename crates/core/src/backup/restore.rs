@@ -86,7 +86,8 @@ impl Restorer<'_> {
         };
         let (head, event) = match (&state, subject) {
             (None, Subject::Service) | (Some(_), _) => {
-                let encoded = self.event(subject, &record.head, since)?;
+                let kept = state.as_ref().unwrap_or(&record.state);
+                let encoded = self.event(subject, kept, &record.head, since)?;
                 (record.head.after(&encoded), Some(encoded))
             }
             (None, _) => (record.head, None),
@@ -95,7 +96,13 @@ impl Restorer<'_> {
         Ok(Restored { record, event, since })
     }
 
-    fn event(&self, subject: &Subject, head: &Head, since: Since) -> Result<Vec<u8>, EventError> {
+    fn event(
+        &self,
+        subject: &Subject,
+        kept: &State,
+        head: &Head,
+        since: Since,
+    ) -> Result<Vec<u8>, EventError> {
         let then = match (subject, since) {
             (Subject::Service, _) => "",
             (_, Since::Nothing) => "; unchanged since",
@@ -111,6 +118,8 @@ impl Restorer<'_> {
             action: Action::Restored,
             verdict: "done".to_owned(),
             detail: Some(format!("{}{then}", self.backup)),
+            reason: None,
+            after: Credential::of(kept).map(Credential::counters),
         };
         event.encode()
     }
@@ -157,6 +166,10 @@ pub fn restored_credential(
             last: Some(now),
         },
     };
+    if let Some(other) = other {
+        strictest(&mut kept.told.wrong, &other.told.wrong);
+        strictest(&mut kept.told.recent, &other.told.recent);
+    }
     kept.pin.tries = tries.max(other_tries);
     kept.pin.blocked_until = until.max(other_until);
     kept.registration = Registration {
@@ -165,6 +178,12 @@ pub fn restored_credential(
         last: failed.last.max(other_failed.last),
     };
     kept
+}
+
+/// Whatever either of the two remembers counts.
+fn strictest(kept: &mut Vec<Millis>, other: &[Millis]) {
+    let more: Vec<_> = other.iter().filter(|at| !kept.contains(at)).copied().collect();
+    kept.extend(more);
 }
 
 /// The tries that count now: those before a block that is over do not.

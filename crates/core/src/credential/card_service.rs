@@ -37,18 +37,15 @@ impl Credential {
         }
     }
 
-    pub(super) fn decide_reset(&self, answer: Answer) -> Decision {
-        match self.take_new(answer, Outcome::PinSet) {
-            // A weak PIN proves nothing here: neither the counter nor the verification moves.
-            decision if decision.verdict.is_err() => Decision { next: None, ..decision },
-            mut decision => {
-                if let Some(Facts::Card(card)) = decision.next.as_mut().map(|next| &mut next.facts)
-                {
-                    card.holder_verified = None;
-                }
-                decision
-            }
+    pub(super) fn decide_reset(&self, answer: Answer, rules: &Rules, stamp: &Stamp) -> Decision {
+        let mut decision = self.take_new(answer, Outcome::PinSet, rules, stamp);
+        // A weak PIN does not use the verification up: the holder may choose a better one.
+        if let (Ok(_), Some(Facts::Card(card))) =
+            (decision.verdict, decision.next.as_mut().map(|next| &mut next.facts))
+        {
+            card.holder_verified = None;
         }
+        decision
     }
 
     pub(super) fn verify_holder(&self, claim: &HolderClaim, stamp: &Stamp) -> Decision {
@@ -244,11 +241,14 @@ mod tests {
             card_facts(&mut credential).holder_verified = Some(Millis(now().0 - age_ms));
             check(&credential, &ours, fit(), expected);
         }
-        assert!(
-            check(&card(), &ours, weak(), Err(Refusal::PinRefused(Weakness::Recent)))
-                .next
-                .is_none()
-        );
+        // A weak PIN does not use it up, nor does a recent one, which is counted.
+        let sequential = Answer { new: Some(Err(Weakness::Sequential)), ..Answer::default() };
+        let refused = Err(Refusal::PinRefused(Weakness::Sequential));
+        assert!(check(&card(), &ours, sequential, refused).next.is_none());
+        let refused = Err(Refusal::PinRefused(Weakness::Recent));
+        let next = check(&card(), &ours, weak(), refused).next.unwrap();
+        assert_eq!(next.told.recent, [now()]);
+        check(&next, &ours, fit(), Ok(Outcome::PinSet));
         let next = check(&card(), &ours, fit(), Ok(Outcome::PinSet)).next.unwrap();
         check(&next, &ours, fit(), Err(Refusal::HolderNotVerified));
     }

@@ -1,9 +1,12 @@
 //! Comparing and changing a PIN: the guess limit lives here.
 
-use super::{Answer, Credential, Decision, Facts, Outcome, PinState, Plan, Question};
+use kunji_vault::Weakness;
+
+use super::{Answer, Credential, Decision, Facts, Outcome, PinState, Plan, Question, Told};
 use crate::ids::{CustomerId, Vpa};
+use crate::reason::Reason;
 use crate::refusal::Refusal;
-use crate::rules::Rules;
+use crate::rules::{Rules, TRIES_MAX};
 use crate::time::Stamp;
 
 impl Credential {
@@ -28,12 +31,15 @@ impl Credential {
         rules: &Rules,
         stamp: &Stamp,
     ) -> Plan<'_> {
+        if self.holder.customer != *customer {
+            return Refusal::OwnerMismatch.into();
+        }
         let carries_vpa = match &self.facts {
             Facts::Account(account) => vpa.is_none_or(|vpa| account.vpas.contains(vpa)),
             Facts::Card(_) => false,
         };
-        if self.holder.customer != *customer || !carries_vpa {
-            return Refusal::OwnerMismatch.into();
+        if !carries_vpa {
+            return (Refusal::OwnerMismatch, Reason::OtherVpa).into();
         }
         match self.usable_pin(stamp) {
             Err(refusal) => refusal.into(),
@@ -49,30 +55,65 @@ impl Credential {
         if !answer.current {
             return self.wrong_pin(rules, stamp);
         }
-        self.take_new(answer, Outcome::Changed)
+        // The caller has proved himself, so the counter falls also where the new PIN is refused.
+        let proved = self.with_clear_tries();
+        let decision = proved.take_new(answer, Outcome::Changed, rules, stamp);
+        match decision.verdict {
+            Err(Refusal::UnreadableBlock) => decision,
+            Ok(_) | Err(_) => Decision { next: decision.next.or(Some(proved)), ..decision },
+        }
     }
 
-    /// Keeps the new PIN, or says which rule it breaks. Either way the caller has proved
-    /// himself, so the counter falls.
-    pub(super) fn take_new(&self, answer: Answer, outcome: Outcome) -> Decision {
-        let mut next = self.with_clear_tries();
+    /// Keeps the new PIN, and the counter falls; or says which rule it breaks.
+    pub(super) fn take_new(
+        &self,
+        answer: Answer,
+        outcome: Outcome,
+        rules: &Rules,
+        stamp: &Stamp,
+    ) -> Decision {
         match answer.new {
             Some(Ok(verifier)) => {
+                let mut next = self.clone();
                 next.pin.keep(verifier);
                 Decision::done(outcome, Some(next))
             }
             Some(Err(weakness)) => Decision {
+                next: (weakness == Weakness::Recent).then(|| self.recalled(rules, stamp)),
                 detail: Some(weakness.as_str().to_owned()),
-                ..Decision::changed(Err(Refusal::PinRefused(weakness)), next)
+                ..Decision::refused(Refusal::PinRefused(weakness))
             },
             None => Decision::refused(Refusal::UnreadableBlock),
         }
     }
 
+    /// That a new PIN is one of the last three is told about kept ones: three times in 24 hours, and
+    /// the PIN is blocked as after three wrong ones.
+    fn recalled(&self, rules: &Rules, stamp: &Stamp) -> Self {
+        let mut next = self.clone();
+        if Told::note(&mut next.told.recent, stamp.now) >= TRIES_MAX {
+            next.pin.blocked_until = Some(stamp.now.plus(rules.block_ms));
+        }
+        next
+    }
+
+    /// Another secret came under a used request id: the caller learns that it is another one, so it
+    /// counts as a wrong PIN does.
+    pub(crate) fn guessed(&self, rules: &Rules, stamp: &Stamp) -> Decision {
+        let verdict = Err(Refusal::Duplicate);
+        Decision { verdict, reason: Some(Reason::OtherSecret), ..self.wrong_pin(rules, stamp) }
+    }
+
+    /// Whether nothing is compared now.
+    pub(crate) fn is_blocked(&self, stamp: &Stamp) -> bool {
+        matches!(self.pin.state(stamp.now), PinState::Blocked(_))
+    }
+
     pub(super) fn operator_clears(&self, reason: &str) -> Decision {
+        let next = Self { told: Told::default(), ..self.with_clear_tries() };
         Decision {
             detail: Some(reason.to_owned()),
-            ..Decision::done(Outcome::TriesCleared, Some(self.with_clear_tries()))
+            ..Decision::done(Outcome::TriesCleared, Some(next))
         }
     }
 
@@ -91,30 +132,37 @@ impl Credential {
         next
     }
 
-    /// Counts one wrong try; the last one blocks. A block that is over does not count on.
+    /// Counts one wrong try. The last one in a row blocks, and the last one of a day, whatever came in
+    /// between. A block that is over does not count on.
     fn wrong_pin(&self, rules: &Rules, stamp: &Stamp) -> Decision {
         let mut next = self.clone();
         if next.pin.blocked_until.is_some() {
             next.pin.clear_tries();
         }
         next.pin.tries = next.pin.tries.saturating_add(1);
-        let tries_left = rules.tries_max.saturating_sub(next.pin.tries);
-        let refusal = match tries_left {
-            0 => {
-                let until = stamp.now.plus(rules.block_ms);
-                next.pin.blocked_until = Some(until);
-                Refusal::PinBlocked { until }
+        let in_day = Told::note(&mut next.told.wrong, stamp.now);
+        let left_in_row = rules.tries_max.saturating_sub(next.pin.tries);
+        let left_in_day = rules.wrong_per_day_max.saturating_sub(in_day);
+        let detail = Some(format!("wrong_pin {}", next.pin.tries));
+        let until = stamp.now.plus(rules.block_ms);
+        let (refusal, reason) = match (left_in_row, left_in_day) {
+            (0, _) => (Refusal::PinBlocked { until }, Reason::LastTry),
+            (_, 0) => (Refusal::PinBlocked { until }, Reason::DayLimit),
+            (in_row, in_day) => {
+                let tries_left = in_row.min(in_day);
+                (Refusal::WrongPin { tries_left }, Reason::WrongPin { tries_left })
             }
-            _ => Refusal::WrongPin { tries_left },
         };
-        let detail = format!("wrong_pin {}", next.pin.tries);
-        Decision { detail: Some(detail), ..Decision::changed(Err(refusal), next) }
+        if let Refusal::PinBlocked { until } = refusal {
+            next.pin.blocked_until = Some(until);
+        }
+        Decision { detail, next: Some(next), ..Decision::refused_for(refusal, reason) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use kunji_vault::{PinUse, Transit, Weakness};
+    use kunji_vault::{PinUse, Transit};
 
     use super::*;
     use crate::command::Command;
@@ -122,7 +170,7 @@ mod tests {
     use crate::credential::sample::{
         account, block, block_pin, card, customer, decide, decide_by, now, stamp, verifier,
     };
-    use crate::time::DAY_MS;
+    use crate::time::{DAY_MS, Millis};
 
     fn verify() -> Command {
         let transit = Transit::ClearAllowed;
@@ -170,6 +218,82 @@ mod tests {
         check_wrong(0, 2, Refusal::WrongPin { tries_left: 1 });
         // A limit that was lowered meanwhile does not give a try away.
         check_wrong(2, 2, blocked());
+    }
+
+    /// Compares with a wrong PIN, after wrong ones so long ago.
+    #[track_caller]
+    fn check_day(ago_ms: &[i64], per_day_max: u8, expected: Refusal, reason: &Reason, kept: usize) {
+        let mut credential = account();
+        credential.told.wrong = ago_ms.iter().map(|ago| Millis(now().0 - ago)).collect();
+        let rules = Rules { wrong_per_day_max: per_day_max, ..Rules::default() };
+        let decision = decide_by(&credential, &verify(), Answer::default(), &rules);
+        assert_eq!((decision.verdict, decision.reason.as_ref()), (Err(expected), Some(reason)));
+        let next = decision.next.unwrap();
+        assert_eq!(next.told.wrong.len(), kept);
+        assert_eq!(next.pin.blocked_until.is_some(), expected == blocked());
+    }
+
+    #[test]
+    fn last_wrong_pin_of_a_day_blocks_whatever_came_in_between() {
+        let left = |tries_left| (Refusal::WrongPin { tries_left }, Reason::WrongPin { tries_left });
+        let (two, of_two) = left(2);
+        let (one, of_one) = left(1);
+        check_day(&[], 10, two, &of_two, 1);
+        check_day(&[5; 7], 10, two, &of_two, 8);
+        check_day(&[5; 8], 10, one, &of_one, 9);
+        check_day(&[5; 9], 10, blocked(), &Reason::DayLimit, 10);
+        check_day(&[5; 12], 10, blocked(), &Reason::DayLimit, 13);
+        check_day(&[], 1, blocked(), &Reason::DayLimit, 1);
+        // What is a day old does not count any more.
+        check_day(&[DAY_MS; 9], 10, two, &of_two, 1);
+        check_day(&[DAY_MS - 1; 9], 10, blocked(), &Reason::DayLimit, 10);
+        check_day(&[DAY_MS, DAY_MS - 1, 0], 4, one, &of_one, 3);
+    }
+
+    #[test]
+    fn neither_a_right_pin_nor_a_new_one_takes_the_wrong_ones_of_the_day_away() {
+        let mut credential = account();
+        credential.told.wrong = vec![now(); 9];
+        for command in [verify(), change("CIF1", "one@kunji")] {
+            let next = decide(&credential, &command, right()).next.unwrap();
+            assert_eq!((next.pin.tries, next.told.wrong.len()), (0, 9));
+        }
+        let command = Command::ClearTries { reason: "the holder called".to_owned() };
+        let next = decide(&credential, &command, Answer::default()).next.unwrap();
+        assert_eq!(next.told.wrong.len(), 0);
+    }
+
+    #[test]
+    fn third_refusal_of_a_recent_pin_blocks() {
+        let recent =
+            || Answer { current: true, new: Some(Err(Weakness::Recent)), ..Answer::default() };
+        let mut credential = account();
+        for told in 1..=3 {
+            let decision = decide(&credential, &change("CIF1", "one@kunji"), recent());
+            assert_eq!(decision.verdict, Err(Refusal::PinRefused(Weakness::Recent)));
+            assert!(decision.reason.unwrap().is_verdict());
+            credential = decision.next.unwrap();
+            assert_eq!(credential.told.recent.len(), told);
+            assert_eq!(credential.is_blocked(&stamp()), told == 3);
+        }
+        // A day later they do not count any more.
+        credential.pin.blocked_until = None;
+        credential.told.recent = vec![Millis(now().0 - DAY_MS); 3];
+        let next = decide(&credential, &change("CIF1", "one@kunji"), recent()).next.unwrap();
+        assert_eq!((next.told.recent.len(), next.is_blocked(&stamp())), (1, false));
+    }
+
+    #[test]
+    fn other_secret_under_a_used_id_counts_as_a_wrong_pin() {
+        let mut credential = account();
+        for tries in 1..=3 {
+            let decision = credential.guessed(&Rules::default(), &stamp());
+            assert_eq!(decision.verdict, Err(Refusal::Duplicate));
+            assert_eq!(decision.reason, Some(Reason::OtherSecret));
+            credential = decision.next.unwrap();
+            assert_eq!(credential.pin.tries, tries);
+            assert_eq!(credential.is_blocked(&stamp()), tries == 3);
+        }
     }
 
     #[test]

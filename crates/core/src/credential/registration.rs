@@ -10,6 +10,7 @@ use super::{
 use crate::card::{DebitCard, Expiry, Standing};
 use crate::ids::{CardTail, CustomerId};
 use crate::outbox::Message;
+use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::rules::{Rules, TRIES_MAX};
 use crate::time::{Millis, Stamp};
@@ -75,7 +76,7 @@ impl Credential {
             Ok(otp) => Some(&otp.verifier),
             // SP comes before ZS and ZT: the ATM PIN is looked at first.
             Err(_) if atm_pin.is_some() => None,
-            Err(refusal) => return Decision::refused(refusal).into(),
+            Err(refusal) => return refusal.into(),
         };
         Plan::Ask(Question {
             otp,
@@ -95,16 +96,16 @@ impl Credential {
         if atm_pin_sent && !answer.atm_pin {
             return self.failed(Refusal::WrongAtmPin, rules, stamp);
         }
-        if let Err(refusal) = self.live_otp(stamp) {
-            return Decision::refused(refusal);
+        if let Err((refusal, reason)) = self.live_otp(stamp) {
+            return Decision::refused_for(refusal, reason);
         }
         if !answer.otp {
             return self.wrong_otp(rules, stamp);
         }
-        let decision = self.take_new(answer, Outcome::PinSet);
+        let decision = self.take_new(answer, Outcome::PinSet, rules, stamp);
         match decision.verdict {
             // The OTP stays open after a weak PIN: the customer may choose a better one.
-            Err(_) => Decision { next: None, ..decision },
+            Err(_) => decision,
             Ok(_) => decision.map_next(|next| {
                 next.otp = None;
                 next.registration.succeed(atm_pin_sent);
@@ -153,14 +154,15 @@ impl Credential {
         }
     }
 
-    fn live_otp(&self, stamp: &Stamp) -> Result<&OpenOtp, Refusal> {
-        let otp = self.otp.as_ref().ok_or(Refusal::OtpExpired)?;
+    fn live_otp(&self, stamp: &Stamp) -> Result<&OpenOtp, (Refusal, Reason)> {
+        let otp = self.otp.as_ref().ok_or((Refusal::OtpExpired, Reason::NoOtp))?;
         if stamp.now >= otp.expires {
-            return Err(Refusal::OtpExpired);
+            return Err((Refusal::OtpExpired, Reason::OtpExpired));
         }
-        match otp.tries < TRIES_MAX {
-            true => Ok(otp),
-            false => Err(Refusal::OtpTriesExceeded),
+        if otp.tries < TRIES_MAX {
+            Ok(otp)
+        } else {
+            Err((Refusal::OtpTriesExceeded, Reason::OtpTriesExceeded))
         }
     }
 
@@ -186,7 +188,7 @@ impl Credential {
         let mut next = self.clone();
         next.registration.count(refusal, rules, stamp.now);
         let detail = format!("failure {}", next.registration.failures);
-        Decision { detail: Some(detail), ..Decision::changed(Err(refusal), next) }
+        Decision { detail: Some(detail), ..Decision::refused_with(refusal, next) }
     }
 }
 

@@ -6,7 +6,7 @@ use kunji_vault::{
 
 use super::{
     Account, Answer, BankFacts, Card, Credential, Facts, Holder, OpenOtp, PinRecord, Plan,
-    Registration,
+    Registration, Told,
 };
 use crate::card::{DebitCard, Expiry, Standing};
 use crate::command::Command;
@@ -100,6 +100,7 @@ fn credential(kind: CredentialKind, facts: Facts) -> Credential {
         pin: PinRecord { kept: vec![verifier()], ..PinRecord::empty(length) },
         otp: None,
         registration: Registration::default(),
+        told: Told::default(),
     }
 }
 

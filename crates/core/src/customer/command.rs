@@ -7,6 +7,7 @@ use super::links::{Link, Mapping};
 use crate::audit::Action;
 use crate::errand::ErrandKey;
 use crate::ids::{CredentialId, Mobile, ProfileId, UpiNumber, Vpa};
+use crate::reason::Reason;
 
 /// What may be asked of a customer.
 #[derive(Debug, Clone)]
@@ -176,5 +177,30 @@ impl From<CustomerRefusal> for &'static str {
             CustomerRefusal::NotPortable => "not_portable",
             CustomerRefusal::LimitReached => "limit_reached",
         }
+    }
+}
+
+impl From<CustomerRefusal> for Reason {
+    fn from(refusal: CustomerRefusal) -> Self {
+        let sentence = match refusal {
+            CustomerRefusal::UnknownCustomer => "the merchant has no such customer",
+            CustomerRefusal::StartedBefore => "an app was started with this signature before",
+            CustomerRefusal::NotBound => "the customer has no such bound device",
+            CustomerRefusal::MobileMismatch => "the mobile number is not the one that is bound",
+            CustomerRefusal::BindingBlocked => "too many bindings failed in 24 hours",
+            CustomerRefusal::NotTheirVpa => {
+                "the VPA is not one of this customer, or is of another provider"
+            }
+            CustomerRefusal::NotLinked => "the account is not linked to this VPA",
+            CustomerRefusal::LastVpa => "the last VPA of a customer stays",
+            CustomerRefusal::VpaInUse => "the VPA is in use: a UPI number leads to it",
+            CustomerRefusal::PrimaryStays => "the primary account of a VPA stays",
+            CustomerRefusal::NotOwnMobile => {
+                "a number of 10 digits must be the own mobile number of the customer"
+            }
+            CustomerRefusal::NotPortable => "only the own mobile number can be ported",
+            CustomerRefusal::LimitReached => "the customer has as many numbers or VPAs as allowed",
+        };
+        Self::rule(refusal.into(), sentence)
     }
 }

@@ -4,6 +4,7 @@ use crate::aggregate::{Kept as _, State};
 use crate::audit::{Action, Event, EventError, Subject};
 use crate::credential::Credential;
 use crate::ids::{Caller, TxnId};
+use crate::reason::Reason;
 use crate::store::{Commit, Record};
 use crate::time::Stamp;
 
@@ -15,6 +16,7 @@ pub(super) struct Entry {
     pub(super) action: Action,
     pub(super) verdict: &'static str,
     pub(super) detail: Option<String>,
+    pub(super) reason: Option<Reason>,
 }
 
 /// Appends the entry to the subject's chain and puts the changed state in place.
@@ -25,6 +27,8 @@ pub(super) fn commit(
     entry: Entry,
 ) -> Result<Commit, EventError> {
     let expected = before.head;
+    let created = next.as_ref().and_then(Credential::of);
+    let after = created.or(before.credential()).map(Credential::counters);
     let event = Event {
         subject: subject.clone(),
         seq: expected.seq.saturating_add(1),
@@ -34,10 +38,11 @@ pub(super) fn commit(
         action: entry.action,
         verdict: entry.verdict.to_owned(),
         detail: entry.detail,
+        reason: entry.reason,
+        after,
     };
     let encoded = event.encode_once(&entry.stamp.entropy)?;
     let head = before.head.after(&encoded);
-    let created = next.as_ref().and_then(Credential::of);
     let index = match (before.credential(), created) {
         (None, Some(created)) => created.index_keys(),
         (None, None) | (Some(_), _) => Vec::new(),

@@ -24,6 +24,7 @@ pub fn planted(
         action: Action::Created,
         verdict: "seeded",
         detail: None,
+        reason: None,
     };
     journal::commit(subject, Record::default(), Some(kept.keep()), entry)
 }
@@ -39,6 +40,6 @@ pub fn noted(
     stamp: Stamp,
 ) -> Result<Commit, EventError> {
     let detail = Some(detail);
-    let entry = Entry { stamp, caller, txn: None, action, verdict: "done", detail };
+    let entry = Entry { stamp, caller, txn: None, action, verdict: "done", detail, reason: None };
     journal::commit(Subject::Service, record, None, entry)
 }

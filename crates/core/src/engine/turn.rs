@@ -7,6 +7,7 @@ use super::{COMMIT_TRIES_MAX, Engine, Fault, Workers};
 use crate::aggregate::{Aggregate, Kept, Turn};
 use crate::audit::{Action, Subject};
 use crate::ids::{Caller, TxnId};
+use crate::reason::Reason;
 use crate::receipt::{Receipt, ReceiptKey, Reply};
 use crate::refusal::Refusal;
 use crate::store::{Commit, Committed, Load, Record, Store};
@@ -68,6 +69,7 @@ impl By {
             action,
             verdict,
             detail: None,
+            reason: None,
         }
     }
 }
@@ -99,6 +101,8 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                         false => (Refusal::Duplicate.as_str(), Turned::Duplicate),
                     };
                     let entry = by.entry(A::action(command), verdict, &self.clock.stamp());
+                    let reason = (!same).then_some(Reason::OtherContent);
+                    let entry = Entry { reason, ..entry };
                     match self.leave::<A>(by, subject, loaded.record, entry).await? {
                         Committed::Done => Some(turned),
                         Committed::Conflict => None,
@@ -127,9 +131,10 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         let now = turn.next.as_ref().or(before).cloned();
         let reply = say(&turn, now.as_ref(), &stamp);
         let word = turn.verdict.map_or_else(Into::into, Into::into);
+        let reason: Option<Reason> = turn.verdict.err().map(Into::into);
         let entry = by.entry(A::action(command), word, &stamp);
-        let entry = Entry { detail: turn.detail, ..entry };
-        let receipt = by.receipt(reply.as_ref(), word, &stamp);
+        let entry = Entry { detail: turn.detail, reason: reason.clone(), ..entry };
+        let receipt = by.receipt(reply.as_ref(), word, reason, &stamp);
         let (verdict, errands, settled) = (turn.verdict, turn.errands, turn.settled);
         let commit = match (turn.next, before) {
             (Some(next), _) => journal::commit(subject.clone(), record, Some(next.keep()), entry)?,
@@ -177,6 +182,7 @@ impl By {
         &self,
         reply: Option<&Reply>,
         verdict: &'static str,
+        reason: Option<Reason>,
         stamp: &Stamp,
     ) -> Option<(ReceiptKey, Receipt)> {
         let (ticket, reply) = (self.ticket.as_ref()?, reply?);
@@ -186,6 +192,8 @@ impl By {
             at: stamp.now,
             verdict: verdict.to_owned(),
             credential: None,
+            secret: None,
+            reason,
         };
         Some((self.key()?, receipt))
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate::{Aggregate, Turn};
 use crate::audit::Action;
 use crate::ids::{ProfileId, Vpa};
+use crate::reason::Reason;
 use crate::rules::Rules;
 use crate::time::Stamp;
 
@@ -64,6 +65,15 @@ impl From<AddressRefusal> for &'static str {
         match refusal {
             AddressRefusal::Taken => "taken",
         }
+    }
+}
+
+impl From<AddressRefusal> for Reason {
+    fn from(refusal: AddressRefusal) -> Self {
+        let sentence = match refusal {
+            AddressRefusal::Taken => "the VPA is another customer's",
+        };
+        Self::rule(refusal.into(), sentence)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::audit::Action;
 use crate::customer::Holding;
 use crate::errand::{Errand, ErrandKey, Lane, NumberChange, NumberNews, Task};
 use crate::ids::{ChannelId, Mobile, ProfileId, TxnId, UpiNumber, Vpa};
+use crate::reason::Reason;
 use crate::rules::Rules;
 use crate::time::{Millis, Stamp};
 
@@ -166,6 +167,20 @@ impl From<NumberRefusal> for &'static str {
             NumberRefusal::HeldByAnother => "held_by_another",
             NumberRefusal::Cooling => "cooling",
         }
+    }
+}
+
+impl From<NumberRefusal> for Reason {
+    fn from(refusal: NumberRefusal) -> Self {
+        let sentence = match refusal {
+            NumberRefusal::NotRegistered => "nobody holds the number",
+            NumberRefusal::NotInThisState => "the number is in a state that does not allow it",
+            NumberRefusal::AlreadyInThisState => "the number is in that state already",
+            NumberRefusal::NotTheLinkedVpa => "the number does not lead to the VPA that was named",
+            NumberRefusal::HeldByAnother => "another customer holds the number",
+            NumberRefusal::Cooling => "another customer gave the number back not long ago",
+        };
+        Self::rule(refusal.into(), sentence)
     }
 }
 

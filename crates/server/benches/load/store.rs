@@ -10,7 +10,7 @@ use kunji_core::aggregate::Kept as _;
 use kunji_core::audit::{Action, Event, Subject};
 use kunji_core::card::{DebitCard, Expiry, Standing};
 use kunji_core::credential::{
-    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration, Told,
 };
 use kunji_core::ids::{
     Caller, CardTail, CredentialId, CredentialKind, CustomerId, Mobile, TxnId, Vpa,
@@ -150,6 +150,8 @@ pub(crate) async fn change(store: &Archive, credential: &Credential) -> anyhow::
         action: Action::Change,
         verdict: "changed".to_owned(),
         detail: None,
+        reason: None,
+        after: None,
     };
     let encoded = event.encode()?;
     let body = vec![b'x'; REPLY_LEN];
@@ -160,6 +162,8 @@ pub(crate) async fn change(store: &Archive, credential: &Credential) -> anyhow::
         at: event.at,
         verdict: event.verdict,
         credential: Some(credential.id.clone()),
+        secret: None,
+        reason: None,
     };
     let state = match before.credential() {
         None => credential.clone().keep(),
@@ -214,6 +218,7 @@ fn credential(vault: &Vault, names: Names) -> anyhow::Result<Credential> {
         pin: PinRecord { kept: kept.collect::<anyhow::Result<_>>()?, ..PinRecord::empty(length) },
         otp: None,
         registration: Registration::default(),
+        told: Told::default(),
         id,
     })
 }

@@ -9,6 +9,7 @@ use kunji_core::refusal::Refusal;
 use kunji_core::time::Millis;
 use serde::Serialize;
 
+use crate::limiter::RetryAfter;
 use crate::problem::{PROBLEM_JSON, Problem};
 use crate::telemetry::ReplyCode;
 use crate::wall;
@@ -54,6 +55,7 @@ fn refused(refusal: Refusal) -> Reply {
         Refusal::UnknownCredential => problem(Problem::UnknownCredential),
         Refusal::UnreadableBlock => problem(Problem::UnreadableBlock),
         Refusal::Duplicate => problem(Problem::Duplicate),
+        Refusal::GuessBudgetUsedUp => problem(Problem::TooMany(RetryAfter { seconds: 1 })),
         Refusal::OwnerMismatch
         | Refusal::PinRefused(_)
         | Refusal::RegistrationBlocked { .. }

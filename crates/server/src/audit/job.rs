@@ -110,6 +110,7 @@ pub(super) mod tests {
             clock: ServiceClock::default(),
             workers: Inline,
             rules: Rules::default(),
+            budget: Arc::default(),
         };
         let caller = Caller::parse("service").unwrap();
         engine.note(caller, Action::Started, String::new()).await.unwrap();

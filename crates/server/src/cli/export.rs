@@ -121,6 +121,7 @@ fn by_ourselves(
         clock: ServiceClock::default(),
         workers: Inline,
         rules: source.config.rules.clone(),
+        budget: Arc::default(),
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

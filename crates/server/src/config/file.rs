@@ -88,6 +88,9 @@ pub(super) struct AuditFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct Pins {
     pub(super) tries_max: u8,
+    pub(super) wrong_per_day_max: u8,
+    pub(super) wrong_per_caller_max: u16,
+    pub(super) wrong_per_caller_minutes: u32,
     pub(super) block_hours: u32,
     pub(super) reset_lifts_block: bool,
     pub(super) max_same_run: Option<u8>,

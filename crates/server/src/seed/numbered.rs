@@ -11,7 +11,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use kunji_core::audit::Subject;
 use kunji_core::card::{DebitCard, Expiry, Standing};
 use kunji_core::credential::{
-    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration,
+    Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration, Told,
 };
 use kunji_core::engine::{Fault, planted};
 use kunji_core::ids::{
@@ -203,6 +203,7 @@ impl Numbered {
             pin: PinRecord::empty(self.length),
             otp: None,
             registration: Registration::default(),
+            told: Told::default(),
             id,
         })
     }

@@ -36,6 +36,7 @@ pub struct Metrics {
     rsa_queue_depth: Gauge,
     broken_tokens: HashMap<String, Counter>,
     broken_tokens_of_others: Counter,
+    guesses_withheld: Counter,
     connections: Gauge,
     faults: Family<FaultLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
@@ -140,6 +141,7 @@ impl Metrics {
             rsa_queue_depth: Gauge::default(),
             broken_tokens: clients.into_iter().map(|c| (c.to_owned(), counter_of(c))).collect(),
             broken_tokens_of_others: counter_of(UNKNOWN_CLIENT),
+            guesses_withheld: Counter::default(),
             connections: Gauge::default(),
             faults: Family::default(),
             webhooks: Family::default(),
@@ -159,6 +161,11 @@ impl Metrics {
         let help = "Blocks waiting to be opened with an RSA key";
         registry.register("rsa_queue_depth", help, self.rsa_queue_depth.clone());
         registry.register("broken_tokens", "Tokens that did not verify", broken_tokens);
+        registry.register(
+            "guesses_withheld",
+            "Requests with secrets of callers that were told of too many wrong ones",
+            self.guesses_withheld.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("faults", "Times that we broke", self.faults.clone());
         let help = "Tries of events for merchants, and events given up";
@@ -191,6 +198,11 @@ impl Metrics {
     /// A token sent under the name of `client` did not verify.
     pub fn token_broken(&self, client: &str) {
         self.broken_tokens.get(client).unwrap_or(&self.broken_tokens_of_others).inc();
+    }
+
+    /// A request with secrets was refused: its caller was told of too many wrong ones.
+    pub fn guess_withheld(&self) {
+        self.guesses_withheld.inc();
     }
 
     /// An operation of ours broke.

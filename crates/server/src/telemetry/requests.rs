@@ -11,6 +11,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
+use kunji_core::reason::Reason;
 
 use super::metrics::{Metrics, RequestLabels, RouteLabel, method_label};
 
@@ -38,6 +39,20 @@ impl RequestId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyCode(pub &'static str);
 
+/// A response's extension: why the request was refused. It is said to who runs this only: by the
+/// sandbox in the line of the request, by a service in a line of its own at `debug`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Because(pub Reason);
+
+/// Attaches the reason of a refusal to its response, if there is one.
+#[must_use]
+pub fn because(mut response: Response, reason: Option<Reason>) -> Response {
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(Because(reason));
+    }
+    response
+}
+
 /// A layer that names, counts, times and logs each request, never its body, query or headers.
 ///
 /// Put it on the finished router with `layer`, so that it knows the route's template.
@@ -47,15 +62,26 @@ pub struct RequestLog(Arc<Desk>);
 #[derive(Debug)]
 struct Desk {
     metrics: Arc<Metrics>,
+    reasons: Reasons,
     keys: RandomState,
     count: AtomicU64,
+}
+
+/// Where the reason of a refusal is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reasons {
+    /// In the line of its request: the sandbox, whose user made the request.
+    InTheLine,
+    /// At `debug` only: a service, whose audit keeps the reason of what was decided.
+    Apart,
 }
 
 impl RequestLog {
     /// Makes the layer that counts in `metrics`.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Desk { metrics, keys: RandomState::new(), count: AtomicU64::new(0) }))
+    pub fn new(metrics: Arc<Metrics>, reasons: Reasons) -> Self {
+        let (keys, count) = (RandomState::new(), AtomicU64::new(0));
+        Self(Arc::new(Desk { metrics, reasons, keys, count }))
     }
 }
 
@@ -130,7 +156,8 @@ impl<F: Future<Output = Result<Response, Infallible>> + Unpin> Future for Logged
         if let Some(open) = self.open.take() {
             response.headers_mut().insert(X_REQUEST_ID, open.id.0.clone());
             let code = response.extensions().get::<ReplyCode>().map(|code| code.0);
-            open.close(response.status().as_u16(), code);
+            let because = response.extensions_mut().remove::<Because>();
+            open.close(response.status().as_u16(), code, because);
         }
         Poll::Ready(Ok(response))
     }
@@ -143,7 +170,7 @@ impl<F> Drop for LoggedAnswer<F> {
             false => CALLER_LEFT,
         };
         if let Some(open) = self.open.take() {
-            open.close(status, None);
+            open.close(status, None, None);
         }
     }
 }
@@ -159,7 +186,7 @@ struct OpenRequest {
 }
 
 impl OpenRequest {
-    fn close(self, status: u16, code: Option<&'static str>) {
+    fn close(self, status: u16, code: Option<&'static str>, because: Option<Because>) {
         let duration = self.begun.elapsed();
         let labels = RequestLabels {
             route: self.route,
@@ -168,17 +195,25 @@ impl OpenRequest {
             code: code.unwrap_or_default(),
         };
         self.desk.metrics.request_answered(&labels, duration);
+        let id = self.id.as_str();
+        let why = because.as_ref().map(|Because(reason)| reason);
+        let shown = why.filter(|_| self.desk.reasons == Reasons::InTheLine);
+        let sentence = shown.map(|reason| format!(": {reason}")).unwrap_or_default();
         tracing::info!(
-            request.id = self.id.as_str(),
+            request.id = id,
             http.method = labels.method,
             http.route = labels.route.as_str(),
             http.status = status,
             duration.us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             reply.code = code,
-            "{} {} answered {status}",
+            reason = shown.map(Reason::code),
+            "{} {} answered {status}{sentence}",
             labels.method,
             labels.route.as_str(),
         );
+        if let (Some(reason), None) = (why, shown) {
+            tracing::debug!(request.id = id, reason = reason.code(), "refused: {reason}");
+        }
     }
 }
 
@@ -203,8 +238,12 @@ mod tests {
                 "/named",
                 get(async |axum::Extension(id): axum::Extension<RequestId>| id.as_str().to_owned()),
             )
+            .route(
+                "/refused",
+                get(async || (axum::Extension(Because(Reason::missing("txnId"))), "no")),
+            )
             .route("/never", get(std::future::pending::<()>))
-            .layer(RequestLog::new(Arc::clone(metrics)))
+            .layer(RequestLog::new(Arc::clone(metrics), Reasons::InTheLine))
     }
 
     fn request(method: &str, path: &str) -> Request {
@@ -238,6 +277,26 @@ mod tests {
                 assert!(line.contains(field), "{field}: {line}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_why_in_the_line_or_apart() {
+        let metrics = Arc::new(Metrics::new([]));
+        let (lines, _guard) = capture(LogFormat::Json, LogLevel::Debug);
+        let sentence = "the member txnId is missing or empty";
+        ask(&metrics, request("GET", "/refused")).await;
+        let line = only(&lines);
+        assert!(line.contains(&format!("GET /refused answered 200: {sentence}")), "{line}");
+        assert!(line.contains(r#""reason":"member_missing""#), "{line}");
+        let apart = get(async || axum::Extension(Because(Reason::missing("txnId"))));
+        let apart = Router::new().route("/refused", apart);
+        let apart = apart.layer(RequestLog::new(Arc::clone(&metrics), Reasons::Apart));
+        apart.oneshot(request("GET", "/refused")).await.unwrap();
+        let both = std::mem::take(&mut *lines.lock().unwrap());
+        let [line, why] = &both[..] else { panic!("{both:?}") };
+        assert!(line.contains(r#""message":"GET /refused answered 200""#), "{line}");
+        assert!(!line.contains("reason"), "{line}");
+        assert!(why.contains(r#""level":"debug""#) && why.contains(sentence), "{why}");
     }
 
     #[tokio::test]

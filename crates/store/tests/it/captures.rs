@@ -85,7 +85,7 @@ async fn otp<S: Store + Survey>(psp: &Psp<S>, txn: &str) -> String {
         target: Target::Known(account("A1")),
         command: Command::RequestOtp { customer: CustomerId::parse("CIF-A1").unwrap(), card: None },
     };
-    assert_eq!(psp.engine.run(request, &Plain).await.unwrap().code, "otp_sent");
+    assert_eq!(psp.engine.run(request, &Plain).await.unwrap().reply.code, "otp_sent");
     let mobile = kunji_core::ids::Mobile::parse("919876543210").unwrap();
     let newest = psp.engine.store.outbox(&mobile).await.unwrap().remove(0);
     let opened = psp.engine.vault.open_message(&newest.about.to_string(), &newest.sealed);
@@ -120,7 +120,7 @@ async fn is_pin<S: Store + Survey>(psp: &Psp<S>, txn: &str, pin: &str) -> bool {
             transit: Transit::ClearAllowed,
         },
     };
-    psp.engine.run(request, &Plain).await.unwrap().code == "verified"
+    psp.engine.run(request, &Plain).await.unwrap().reply.code == "verified"
 }
 
 async fn primaries<S: Store + Survey>(psp: &Psp<S>) -> Vec<String> {

@@ -23,6 +23,8 @@ pub(crate) fn receipt(body: &str) -> Receipt {
         at: Millis(1),
         verdict: "verified".to_owned(),
         credential: None,
+        secret: None,
+        reason: None,
     }
 }
 
@@ -37,6 +39,8 @@ pub(crate) fn next(subject: &Subject, before: &Record) -> Commit {
         action: Action::Verify,
         verdict: "verified".to_owned(),
         detail: None,
+        reason: None,
+        after: None,
     };
     let encoded = event.encode().unwrap();
     Commit {

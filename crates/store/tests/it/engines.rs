@@ -31,7 +31,8 @@ impl<S: Store> Bench<S> {
         let credential = four_digits(&vault);
         let id = credential.id.clone();
         let (clock, workers, rules) = (FakeClock::start(), Inline, Rules::default());
-        let engine = Engine { store, vault, clock, workers, rules };
+        let budget = Arc::default();
+        let engine = Engine { store, vault, clock, workers, rules, budget };
         engine.plant(credential, Caller::parse("seed").unwrap()).await.unwrap();
         Self { engine, id }
     }
@@ -47,7 +48,7 @@ impl<S: Store> Bench<S> {
     }
 
     pub(crate) async fn run(&self, request: Request) -> Result<Reply, Fault> {
-        self.engine.run(request, &Plain).await
+        self.engine.run(request, &Plain).await.map(|answered| answered.reply)
     }
 
     pub(crate) async fn verdict(&self, request: Request) -> String {

@@ -82,14 +82,14 @@ impl<S: Store + Survey> Psp<S> {
     pub(crate) fn new(store: S) -> Self {
         let vault = Arc::new(Vault::new(KeyRing::ephemeral().unwrap()));
         let (clock, workers, rules) = (FakeClock::start(), Inline, Rules::default());
-        Self { engine: Engine { store, vault, clock, workers, rules } }
+        let budget = Arc::default();
+        Self { engine: Engine { store, vault, clock, workers, rules, budget } }
     }
 
     /// The process ends, and the next one opens the store.
     pub(crate) fn restarted(self, reopen: impl FnOnce(S) -> S) -> Self {
-        let Engine { store, vault, clock, workers, rules } = self.engine;
-        let store = reopen(store);
-        Self { engine: Engine { store, vault, clock, workers, rules } }
+        let store = reopen(self.engine.store);
+        Self { engine: Engine { store, ..self.engine } }
     }
 
     /// Plants a customer with a device and two VPAs.
@@ -225,7 +225,7 @@ impl<S: Store + Survey> Psp<S> {
             target: Target::Known(order.account.clone()),
             command,
         };
-        self.engine.run(request, &Plain).await.unwrap()
+        self.engine.run(request, &Plain).await.unwrap().reply
     }
 
     pub(crate) async fn capture(&self, id: &CaptureId) -> Capture {

@@ -3,12 +3,14 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use kunji_core::command::Target;
+use kunji_core::engine::Answered;
 use kunji_core::time::Clock as _;
 
 use super::reply::{ApiError, ChangeEcho, StatusCall, StatusEcho, respond};
 use super::request::{self, Mode, TestId};
 use super::wire::{ChangeMpinBody, OtpBody, SetResetBody};
 use crate::app::App;
+use crate::telemetry::because;
 
 /// `POST /api/transactions/v1/changempin`.
 pub(super) async fn change_mpin(
@@ -82,5 +84,6 @@ async fn live(
     if let Target::Known(account) = &command.target {
         app.admit("axis", account)?;
     }
-    Ok(respond(app.run(command, echo).await?))
+    let Answered { reply, reason } = app.run(command, echo).await?;
+    Ok(because(respond(reply), reason))
 }

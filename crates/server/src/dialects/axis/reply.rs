@@ -16,6 +16,7 @@ use super::wire::{
     CodeAndStatus, ErrorBody, ErrorItem, Errors, OtpReply, OtpReplyRoot, ReplySubHeader,
     SetResetReply, SubHeader,
 };
+use crate::app::Unanswered;
 use crate::limiter::RetryAfter;
 use crate::telemetry::ReplyCode;
 use crate::{result_code, wall};
@@ -162,6 +163,15 @@ impl From<Fault> for ApiError {
     }
 }
 
+impl From<Unanswered> for ApiError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Fault(fault) => fault.into(),
+            Unanswered::TooMany(after) => after.into(),
+        }
+    }
+}
+
 impl From<RetryAfter> for ApiError {
     fn from(after: RetryAfter) -> Self {
         Self::TooMany(after)
@@ -297,6 +307,7 @@ fn change_refusal(refusal: Refusal) -> ApiError {
         | Refusal::HolderMismatch
         | Refusal::AlreadyBlocked(_)
         | Refusal::NotBlocked => ApiError::InvalidInput,
+        Refusal::GuessBudgetUsedUp => ApiError::TooMany(RetryAfter { seconds: 1 }),
     }
 }
 

@@ -131,7 +131,7 @@ impl Sitting {
         let voice = PinVoice { order, mobile, given_up };
         let (issuer, ended) = (app.issuer(), id.clone());
         let decided = app.act("capture", async move {
-            let said = issuer.run(request, &voice).await?;
+            let said = issuer.run(request, &voice).await?.reply;
             // The issuer has decided, so it must have ended.
             Ok((said, issuer.end_capture(&id).await?.ok_or(Fault::Busy)?))
         });

@@ -168,6 +168,9 @@ pub(super) async fn submit(State(app): State<App>, id: NamedPath, http: HttpRequ
     if let Err(after) = app.admit_customer("capture", sitting.capture.id.as_str()) {
         return Event::too_many(&request_id, after);
     }
+    if let Err(after) = app.admit_guess(&app.issuer(), &sitting.capture.order.caller) {
+        return Event::too_many(&request_id, after);
+    }
     let open = sitting.capture.ending.is_none();
     let submitted = match (sitting.is_late(&app), sitting.is_unbound()) {
         (true, _) if open => sitting.expire(&app).await.map(Submitted::Ended),

@@ -9,6 +9,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::command::{HolderCheck, Target};
+use kunji_core::engine::Answered;
 use kunji_core::store::Store as _;
 use kunji_core::time::Clock as _;
 use serde::de::IgnoredAny;
@@ -18,9 +19,10 @@ use super::headers::{self, Consumer};
 use super::reply::{Echo, Plain, respond};
 use super::request::{self, Ask, Terms};
 use super::wire::{CallBody, TokenBody};
-use crate::app::App;
+use crate::app::{App, Unanswered};
 use crate::body::{self, BodyError, Object};
 use crate::config::PrepaidClient;
+use crate::telemetry::because;
 
 /// Every broken token is answered this long after it came, whatever broke in it.
 const BROKEN_TOKEN_DELAY: Duration = Duration::from_millis(3);
@@ -93,7 +95,13 @@ async fn answer(
                 app.admit(request.caller.as_str(), card).map_err(Plain::too_many)?;
             }
             let unknown = echo.failure(Code::UnableToProcess, &stamp);
-            app.run(*request, echo).await.unwrap_or(unknown)
+            match app.run(*request, echo).await {
+                Ok(Answered { reply, reason }) => {
+                    return Ok(because(respond(client, &reply), reason));
+                }
+                Err(Unanswered::TooMany(after)) => return Err(Plain::too_many(after)),
+                Err(Unanswered::Fault(_)) => unknown,
+            }
         }
         Ok(Ask::Stored(key)) => match issuer.store.receipt(&key).await {
             Ok(Some(receipt)) => echo.status(&receipt, &stamp),

@@ -308,7 +308,8 @@ fn refused(call: Call, refusal: Refusal) -> Code {
         | Refusal::WrongAtmPin
         | Refusal::OtpExpired
         | Refusal::OtpTriesExceeded
-        | Refusal::WrongOtp => Code::OperationNotAllowed,
+        | Refusal::WrongOtp
+        | Refusal::GuessBudgetUsedUp => Code::OperationNotAllowed,
     }
 }
 

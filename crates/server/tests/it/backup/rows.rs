@@ -41,6 +41,7 @@ fn backed_up<S: Store + Survey>(
         clock: ServiceClock::default(),
         workers: Inline,
         rules: Rules::default(),
+        budget: Arc::default(),
     };
     let mut file = export(&engine, runtime.handle(), tempfile::tempfile().unwrap()).unwrap().out;
     file.flush().unwrap();
@@ -72,6 +73,7 @@ fn rows_move_to_a_database_and_back_and_nobody_is_blocked() {
         clock: ServiceClock::default(),
         workers: Inline,
         rules: Rules::default(),
+        budget: Arc::default(),
     };
     runtime.block_on(async {
         for credential in sandbox(&vault) {

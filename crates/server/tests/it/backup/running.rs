@@ -94,6 +94,8 @@ fn large(ground: &Ground, name: &str) -> u64 {
         at: Millis(1),
         verdict: "verified".to_owned(),
         credential: None,
+        secret: None,
+        reason: None,
     };
     let path = ground.path(name).join("store-1");
     let store = Embedded::open(&path, EmbeddedSettings::default()).unwrap();

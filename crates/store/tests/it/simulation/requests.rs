@@ -110,7 +110,7 @@ impl Ask {
     ) -> Result<Answer, Fault> {
         let ReceiptKey { caller, txn } = self.key.clone().unwrap();
         let request = Request { caller, txn, program: None, target, command };
-        let reply = engine.run(request, &Plain).await?;
+        let reply = engine.run(request, &Plain).await?.reply;
         Ok(match reply.code.as_str() {
             "duplicate" => Answer::Duplicate,
             _ => Answer::Said(reply),

@@ -140,6 +140,7 @@ impl World {
             clock: self.clock.clone(),
             workers: Inline,
             rules: Rules::default(),
+            budget: Arc::default(),
         }
     }
 
