@@ -3,13 +3,16 @@ account A1 mpin 4 set 4821 -> created
 change A1 4821 4821 -> pin_refused
 change A1 4821 7392 -> changed
 change A1 7392 4821 -> pin_refused
+advance 24h
 change A1 7392 5937 -> changed
 change A1 5937 7392 -> pin_refused
 change A1 5937 4821 -> pin_refused
+advance 24h
 change A1 5937 8264 -> changed
 change A1 8264 7392 -> pin_refused
 change A1 8264 4821 -> changed
 verify A1 4821 -> verified
+advance 24h
 
 # Setting after card and OTP looks at the same three.
 otp A1 -> otp_sent

@@ -2,13 +2,8 @@
 account A1 mpin 4 set 4821 -> created
 account A2 mpin 4 set 4821 -> created
 verify A1 0000 -> wrong_pin
-same-id verify A1 0001 -> duplicate
-same-id verify A1 4821 -> duplicate
 same-id verify A2 0000 -> duplicate
 same-id change A1 4821 7392 -> duplicate
 same-id clear-tries A1 -> duplicate
-verify A1 0000 -> wrong_pin
+repeat -> wrong_pin
 verify A1 4821 -> verified
-change A1 4821 7392 -> changed
-same-id change A1 4821 5937 -> duplicate
-verify A1 7392 -> verified

@@ -228,13 +228,16 @@ impl<H: Home> EngineStage<H> {
         answered.expect("nothing breaks")
     }
 
-    /// Sends the request before once more: the same bytes come back, nothing else moves.
+    /// Sends the request before once more: the same bytes come back, or that the id is used where no
+    /// secret may be compared; nothing else moves.
     fn repeat(&mut self) -> Played {
         let sent = self.last.take().expect("a request before");
         let before = self.record(&sent.who).credential().map(rows);
         let reply = self.run((sent.make)());
         let after = self.record(&sent.who).credential().map(rows);
-        assert_eq!(reply, sent.reply, "a repeated request has the same reply");
+        if reply.code != Refusal::Duplicate.as_str() {
+            assert_eq!(reply, sent.reply, "a repeated request has the same reply");
+        }
         assert_eq!(before, after, "a repeated request changes nothing");
         self.last = Some(sent);
         Played::Verdict(reply.code)

@@ -220,6 +220,12 @@ pub struct StoryError {
 }
 
 impl Story {
+    /// Whether it is about PINs in the clear, so that it ends differently with sealed blocks.
+    #[must_use]
+    pub fn is_in_the_clear(&self) -> bool {
+        self.name.starts_with("clear_")
+    }
+
     /// Reads a story: one step a line, `#` starts a comment, blank lines are nothing.
     ///
     /// # Errors

@@ -14,11 +14,12 @@ use self::stage::{Engine, HttpStage, Transport};
 ///
 /// Ids belong to one call of one API, so that one API cannot reuse the id of another; and an OTP
 /// is never asked for a card.
-const UNTOLD: [(&str, usize); 2] = [("same_id", 8), ("strangers", 13)];
+const UNTOLD: [(&str, usize); 2] = [("same_id", 6), ("strangers", 13)];
 
 fn play(transport: Transport, engine: Engine) {
     let (mut untold, mut heard) = (Vec::new(), BTreeSet::new());
-    let stories = stories();
+    let mut stories = stories();
+    stories.retain(|story| transport == Transport::Clear || !story.is_in_the_clear());
     for story in &stories {
         println!("{}", story.name);
         let mut stage = HttpStage::new(story, transport, engine);

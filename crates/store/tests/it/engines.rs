@@ -28,7 +28,11 @@ pub(crate) struct Bench<S> {
 impl<S: Store> Bench<S> {
     pub(crate) async fn new(store: S) -> Self {
         let vault = Arc::new(Vault::new(KeyRing::ephemeral().unwrap()));
-        let credential = four_digits(&vault);
+        Self::of(account_with(&vault, "4821"), store, &vault).await
+    }
+
+    pub(crate) async fn of(credential: Credential, store: S, vault: &Arc<Vault>) -> Self {
+        let vault = Arc::clone(vault);
         let id = credential.id.clone();
         let (clock, workers, rules) = (FakeClock::start(), Inline, Rules::default());
         let budget = Arc::default();
@@ -94,8 +98,10 @@ impl<S: Store> Bench<S> {
     }
 }
 
-fn four_digits(vault: &Vault) -> Credential {
-    let story = Story::parse("plant", "account A1 mpin 4 set 4821 -> created").unwrap();
+/// An account `A1` with this PIN of four digits.
+pub(crate) fn account_with(vault: &Vault, pin: &str) -> Credential {
+    let planted = format!("account A1 mpin 4 set {pin} -> created");
+    let story = Story::parse("plant", &planted).unwrap();
     let Act::Account(sketch) = &story.steps[0].act else {
         unreachable!("the step plants an account")
     };

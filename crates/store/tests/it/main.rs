@@ -16,6 +16,7 @@ mod embedded;
 mod engines;
 mod errands;
 mod fills;
+mod guesses;
 mod homes;
 mod interleaved;
 mod model;

@@ -18,7 +18,15 @@ use crate::model_words::is_weak;
 pub(crate) struct Model {
     now: i64,
     twins: HashMap<String, Twin>,
-    last: Option<(String, &'static str)>,
+    last: Option<Answered>,
+}
+
+/// The request that may be repeated.
+struct Answered {
+    act: Act,
+    told: &'static str,
+    /// Another secret came under its id.
+    is_frozen: bool,
 }
 
 /// One credential of the second issuer.
@@ -32,6 +40,9 @@ pub(crate) struct Twin {
     /// Wrong PINs in a row.
     pub(crate) wrong: u8,
     pub(crate) blocked_until: Option<i64>,
+    /// When it was told that a PIN is wrong, and that a new one is one of the last three.
+    pub(crate) told_wrong: Vec<i64>,
+    told_recent: Vec<i64>,
     otps_sent: usize,
     /// The open OTP: its end, and the wrong tries at it.
     pub(crate) otp: Option<(i64, u8)>,
@@ -70,16 +81,36 @@ impl Model {
     }
 
     fn request(&mut self, act: &Act, txn: TxnWord) -> &'static str {
-        let content = format!("{act:?}");
-        match (&self.last, txn) {
-            (Some((asked, told)), TxnWord::Same) if *asked == content => told,
-            (Some(_), TxnWord::Same) => "duplicate",
-            (_, _) => {
-                let verdict = self.answer(act);
-                self.last = Some((content, verdict));
-                verdict
-            }
+        if txn == TxnWord::Same && self.last.is_some() {
+            return self.again(Some(act));
         }
+        let told = self.answer(act);
+        self.last = Some(Answered { act: act.clone(), told, is_frozen: false });
+        told
+    }
+
+    /// The id of the request before once more, for another act or the same.
+    fn again(&mut self, act: Option<&Act>) -> &'static str {
+        let Some(last) = &mut self.last else { unreachable!("a request before") };
+        let act = act.unwrap_or(&last.act);
+        if open_parts(act) != open_parts(&last.act) {
+            return "duplicate";
+        }
+        if open_parts(act) == format!("{act:?}") {
+            return last.told;
+        }
+        let twin = act.who().and_then(|who| self.twins.get_mut(who));
+        if last.is_frozen || twin.as_ref().is_some_and(|twin| twin.is_blocked(self.now)) {
+            return "duplicate";
+        }
+        if format!("{act:?}") == format!("{:?}", last.act) {
+            return last.told;
+        }
+        last.is_frozen = true;
+        if let Some(twin) = twin {
+            twin.wrong(self.now);
+        }
+        "duplicate"
     }
 }
 
@@ -99,7 +130,7 @@ impl Stage for Model {
                 return Played::Silent;
             }
             Act::Restart => return Played::Silent,
-            Act::Repeat => self.last.as_ref().unwrap().1,
+            Act::Repeat => self.again(None),
             Act::Verify { .. }
             | Act::Change { .. }
             | Act::Otp { .. }
@@ -169,6 +200,8 @@ impl Twin {
             }
             Act::ClearTries { .. } => {
                 self.proved();
+                self.told_wrong.clear();
+                self.told_recent.clear();
                 "tries_cleared"
             }
             Act::Account(_) | Act::Card(_) | Act::Advance(_) | Act::Restart | Act::Repeat => {
@@ -185,6 +218,8 @@ impl Twin {
             pins: pin.into_iter().cloned().collect(),
             wrong: 0,
             blocked_until: None,
+            told_wrong: Vec::new(),
+            told_recent: Vec::new(),
             otps_sent: 0,
             otp: None,
             failures: 0,
@@ -216,24 +251,44 @@ impl Twin {
             self.proved();
             return None;
         }
+        Some(self.wrong(now))
+    }
+
+    fn is_blocked(&self, now: i64) -> bool {
+        self.blocked_until.is_some_and(|until| now < until)
+    }
+
+    /// Three wrong ones in a row block, and ten within a day.
+    fn wrong(&mut self, now: i64) -> &'static str {
         if self.blocked_until.is_some() {
             self.proved();
         }
         self.wrong += 1;
-        if self.wrong < 3 {
-            return Some("wrong_pin");
+        self.told_wrong.push(now);
+        if self.wrong < 3 && self.told_wrong.iter().filter(|at| now < *at + DAY_MS).count() < 10 {
+            return "wrong_pin";
         }
         self.blocked_until = Some(now + DAY_MS);
-        Some("pin_blocked")
+        "pin_blocked"
     }
 
     fn verify(&mut self, pin: &str, now: i64) -> &'static str {
         self.closed(now).or_else(|| self.guess(pin, now)).unwrap_or("verified")
     }
 
-    fn weak(&self, pin: &str) -> bool {
-        let last_three = &self.pins[self.pins.len().saturating_sub(3)..];
-        is_weak(pin, self.length, self.birth, last_three)
+    /// Whether a new PIN breaks a rule. That it is one of the last three is told three times a day.
+    fn weak(&mut self, pin: &str, now: i64) -> bool {
+        if is_weak(pin, self.length, self.birth) {
+            return true;
+        }
+        let recent = self.pins.iter().rev().take(3).any(|kept| kept == pin);
+        if recent {
+            self.told_recent.push(now);
+            if self.told_recent.iter().filter(|at| now < *at + DAY_MS).count() >= 3 {
+                self.blocked_until = Some(now + DAY_MS);
+            }
+        }
+        recent
     }
 
     fn change(&mut self, from: &str, to: &str, claim: Claim, now: i64) -> &'static str {
@@ -243,7 +298,7 @@ impl Twin {
         if let Some(refusal) = self.closed(now).or_else(|| self.guess(from, now)) {
             return refusal;
         }
-        if self.weak(to) {
+        if self.weak(to, now) {
             return "pin_refused";
         }
         self.pins.push(to.to_owned());
@@ -303,7 +358,7 @@ impl Twin {
             let refusal = if tries == 2 { "otp_tries_exceeded" } else { "wrong_otp" };
             return self.fail(refusal, now);
         }
-        if self.weak(to) {
+        if self.weak(to, now) {
             return "pin_refused";
         }
         self.otp = None;
@@ -345,7 +400,7 @@ impl Twin {
         if holder == HolderCheck::Required && !fresh {
             return "holder_not_verified";
         }
-        if self.weak(to) {
+        if self.weak(to, now) {
             return "pin_refused";
         }
         self.verified_at = None;
@@ -387,4 +442,34 @@ impl Twin {
         self.standing = Standing::Active;
         "card_unblocked"
     }
+}
+
+/// A request without its secrets.
+fn open_parts(act: &Act) -> String {
+    let mut act = act.clone();
+    match &mut act {
+        Act::Verify { pin, .. } => pin.clear(),
+        Act::Change { from, to, .. } => {
+            from.clear();
+            to.clear();
+        }
+        Act::Set { to, otp, atm_pin, .. } => {
+            to.clear();
+            *otp = OtpWord::Wrong;
+            atm_pin.iter_mut().for_each(String::clear);
+        }
+        Act::Reset { to, .. } => to.clear(),
+        Act::Account(_)
+        | Act::Card(_)
+        | Act::Advance(_)
+        | Act::Restart
+        | Act::Repeat
+        | Act::Otp { .. }
+        | Act::VerifyHolder { .. }
+        | Act::Inquire { .. }
+        | Act::BlockCard { .. }
+        | Act::UnblockCard { .. }
+        | Act::ClearTries { .. } => {}
+    }
+    format!("{act:?}")
 }

@@ -3,12 +3,7 @@
 use kunji_vault::BirthDate;
 
 /// Whether a new PIN breaks a rule that the contract names.
-pub(crate) fn is_weak(
-    pin: &str,
-    length: u8,
-    birth: Option<BirthDate>,
-    last_three: &[String],
-) -> bool {
+pub(crate) fn is_weak(pin: &str, length: u8, birth: Option<BirthDate>) -> bool {
     let digits: Vec<u32> = pin.chars().filter_map(|letter| letter.to_digit(10)).collect();
     if digits.len() != pin.len() || digits.len() != usize::from(length) {
         return true;
@@ -17,9 +12,6 @@ pub(crate) fn is_weak(
         digits.windows(2).map(|pair| i64::from(pair[1]) - i64::from(pair[0])).collect();
     let all = |step| steps.iter().all(|found| *found == step);
     if all(1) || all(-1) || all(0) {
-        return true;
-    }
-    if last_three.iter().any(|kept| kept == pin) {
         return true;
     }
     birth.is_some_and(|birth| days(birth).iter().any(|day| pin.contains(day)))

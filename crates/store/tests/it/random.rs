@@ -167,6 +167,7 @@ impl Move {
 #[derive(Default)]
 struct Ledger {
     told: u8,
+    of_day: Vec<i64>,
     blocked_until: Option<i64>,
 }
 
@@ -174,17 +175,19 @@ impl Ledger {
     /// Takes down one verdict, from the outside.
     fn take(&mut self, act: &Act, verdict: &str, now: i64) {
         if self.blocked_until.is_some_and(|until| now >= until) {
-            *self = Self::default();
+            (self.told, self.blocked_until) = (0, None);
         }
         let compares = matches!(act, Act::Verify { .. } | Act::Change { .. });
         match verdict {
             "wrong_pin" => {
                 assert!(self.blocked_until.is_none(), "a guess was judged during a block");
                 self.told += 1;
+                self.of_day.retain(|at| now < at + DAY_MS);
+                self.of_day.push(now);
                 assert!(self.told <= 2, "the third wrong PIN did not block");
+                assert!(self.of_day.len() <= 9, "the tenth wrong PIN of a day did not block");
             }
             "pin_blocked" if self.blocked_until.is_none() => {
-                assert_eq!(self.told, 2, "blocked before the third wrong PIN");
                 self.blocked_until = Some(now + DAY_MS);
             }
             "verified" | "changed" => {
@@ -192,7 +195,8 @@ impl Ledger {
                 self.told = 0;
             }
             "pin_refused" if compares => self.told = 0,
-            "pin_set" | "tries_cleared" => *self = Self::default(),
+            "pin_set" => (self.told, self.blocked_until) = (0, None),
+            "tries_cleared" => *self = Self::default(),
             _ => {}
         }
     }
@@ -212,6 +216,9 @@ fn compare(credential: &Credential, model: &Model, alias: &str) {
     };
     let twin_tries = if twin.blocked_until.is_some() && !blocked { 0 } else { twin.wrong };
     assert_eq!(kept_tries, twin_tries, "tries of {alias}");
+    let of_day = |told: &[i64]| told.iter().filter(|at| now < *at + DAY_MS).count();
+    let told: Vec<i64> = credential.told.wrong.iter().map(|at| at.0).collect();
+    assert_eq!(of_day(&told), of_day(&twin.told_wrong), "wrong PINs of the day of {alias}");
     let otp = credential.otp.as_ref().map(|otp| (otp.expires.0, otp.tries));
     assert_eq!(otp, twin.otp, "OTP of {alias}");
     let last = credential.registration.last.map(|last| last.0);

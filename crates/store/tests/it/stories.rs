@@ -9,11 +9,12 @@ on_every_store![together: clear_stories_end_as_told, sealed_stories_end_as_told]
 
 /// Plays all; the engine has a word for everything.
 fn play<H: Home + Default>(transport: Transport) {
-    play_these::<H>(&stories(), transport);
+    play_these::<H>(stories(), transport);
 }
 
-fn play_these<H: Home + Default>(stories: &[Story], transport: Transport) {
-    let tally = perform_all(stories, || EngineStage::new(H::default(), transport));
+fn play_these<H: Home + Default>(mut stories: Vec<Story>, transport: Transport) {
+    stories.retain(|story| transport == Transport::Clear || !story.is_in_the_clear());
+    let tally = perform_all(&stories, || EngineStage::new(H::default(), transport));
     assert_eq!((tally.played.len(), tally.skipped), (stories.len(), vec![]));
 }
 
@@ -24,8 +25,8 @@ fn spread_stories_end_as_told() {
     let (of_two, stories): (Vec<_>, Vec<_>) =
         stories().into_iter().partition(|story| story.name == "same_id");
     assert_eq!(of_two.len(), 1);
-    play_these::<InSpreadPostgres>(&stories, Transport::Clear);
-    play_these::<InSpreadPostgres>(&stories, Transport::Sealed);
+    play_these::<InSpreadPostgres>(stories.clone(), Transport::Clear);
+    play_these::<InSpreadPostgres>(stories, Transport::Sealed);
 }
 
 fn clear_stories_end_as_told<H: Home + Default>(_: H) {
