@@ -270,6 +270,7 @@ mod tests {
         metrics.rsa_block_taken();
         metrics.token_broken("till");
         metrics.fault_met("committing a decision");
+        metrics.guess_withheld();
         let id = |text| MerchantId::parse(text).unwrap();
         let channel = ChannelId { merchant: id("stock"), channel: id("STOCKAPP") };
         metrics.webhook_tried(&channel, "delivered");
@@ -283,6 +284,7 @@ mod tests {
             "kunji_store_batch_size_bucket{le=\"4.0\"} 1",
             "kunji_rsa_queue_depth 1",
             "kunji_broken_tokens_total{client=\"till\"} 1",
+            "kunji_guesses_withheld_total 1",
             "kunji_faults_total{operation=\"committing a decision\"} 1",
             "kunji_webhooks_total{channel=\"stock/STOCKAPP\",result=\"delivered\"} 1",
             "kunji_connections 7",

@@ -27,6 +27,8 @@ mod docs;
 mod example;
 #[cfg(test)]
 mod fleet;
+
+mod guesses;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
