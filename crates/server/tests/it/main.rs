@@ -27,7 +27,7 @@ mod docs;
 mod example;
 #[cfg(test)]
 mod fleet;
-
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod hostile;

@@ -254,12 +254,12 @@ impl Twin {
         Some(self.wrong(now))
     }
 
-    fn is_blocked(&self, now: i64) -> bool {
+    pub(crate) fn is_blocked(&self, now: i64) -> bool {
         self.blocked_until.is_some_and(|until| now < until)
     }
 
     /// Three wrong ones in a row block, and ten within a day.
-    fn wrong(&mut self, now: i64) -> &'static str {
+    pub(crate) fn wrong(&mut self, now: i64) -> &'static str {
         if self.blocked_until.is_some() {
             self.proved();
         }

@@ -65,7 +65,7 @@ fn seeds() -> (Range<u64>, bool) {
 }
 
 /// Everything that a run of the suite must have gone through.
-const MUST_HAPPEN: [&str; 45] = [
+const MUST_HAPPEN: [&str; 50] = [
     // What broke.
     "crash of a process",
     "crash of the database",
@@ -94,8 +94,14 @@ const MUST_HAPPEN: [&str; 45] = [
     "repeat of what was not answered",
     "repeat of an earlier request",
     "earlier id with other contents",
+    "earlier id with another secret",
     "answer: duplicate",
     "answer: outcome unknown",
+    // Why an id was refused.
+    "reason: other_content",
+    "reason: other_secret",
+    "reason: frozen",
+    "reason: repeated_while_blocked",
     // What was decided.
     "verify: verified",
     "verify: wrong_pin",

@@ -1,6 +1,6 @@
 //! The checker: hears what became durable and what was answered, and finds what must not be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use kunji_core::aggregate::State;
@@ -8,6 +8,7 @@ use kunji_core::audit::{ChainCheck, Event, Head, Subject};
 use kunji_core::credential::Credential;
 use kunji_core::errand::Lane;
 use kunji_core::ids::CredentialId;
+use kunji_core::reason::Reason;
 use kunji_core::receipt::{ReceiptKey, Reply};
 use kunji_core::store::{Commit, Record, Store as _, Survey as _};
 use kunji_store::Memory;
@@ -25,6 +26,8 @@ pub(crate) struct Attempt {
     pub(crate) ask: Arc<Ask>,
     /// Events that it left.
     events: u32,
+    /// Why it was refused, as the last of them says.
+    reason: Option<Reason>,
 }
 
 /// A subject's chain as far as it is durable.
@@ -48,6 +51,8 @@ pub(crate) struct Checker {
     attempts: Vec<Attempt>,
     chains: BTreeMap<Subject, Chain>,
     decided: HashMap<ReceiptKey, Decided>,
+    /// Ids under which another secret came.
+    frozen: HashSet<ReceiptKey>,
     /// The first thing that must not be.
     pub(crate) violation: Option<String>,
 }
@@ -55,12 +60,13 @@ pub(crate) struct Checker {
 impl Checker {
     pub(crate) fn new(vault: Arc<Vault>, guarded: BTreeMap<CredentialId, Guarded>) -> Self {
         let (attempts, chains, decided) = (Vec::new(), BTreeMap::new(), HashMap::new());
-        Self { vault, guarded, attempts, chains, decided, violation: None }
+        let frozen = HashSet::new();
+        Self { vault, guarded, attempts, chains, decided, frozen, violation: None }
     }
 
     /// Something is asked; the number of the attempt.
     pub(crate) fn asked(&mut self, ask: Arc<Ask>) -> usize {
-        self.attempts.push(Attempt { ask, events: 0 });
+        self.attempts.push(Attempt { ask, events: 0, reason: None });
         self.attempts.len() - 1
     }
 
@@ -88,6 +94,9 @@ impl Checker {
         ensure(chain.head == commit.record.head, || format!("{subject}: head and event differ"))?;
         let before = std::mem::replace(&mut chain.state, commit.record.state.clone());
         tally.count(&format!("{}: {}", event.action.as_str(), event.verdict));
+        if let Some(reason) = &event.reason {
+            tally.count(&format!("reason: {}", reason.code()));
+        }
         tally.note(("durable", attempt), &commit.encoded, || {
             format!("{subject} {} {} {:?}", event.seq, event.verdict, event.txn)
         });
@@ -95,6 +104,7 @@ impl Checker {
         let place = attempt;
         let attempt = self.attempts.get_mut(attempt).ok_or("a commit of nobody")?;
         attempt.events += 1;
+        attempt.reason.clone_from(&event.reason);
         let ask = Arc::clone(&attempt.ask);
         let is_once = matches!(ask.content, Content::Credential(..) | Content::CreateCard(_));
         ensure(attempt.events == 1 || !is_once, || format!("{ask:?} left two events"))?;
@@ -102,7 +112,14 @@ impl Checker {
         let rows = |state: &State| postcard::to_stdvec(state).unwrap();
         let is_silent = matches!(event.verdict.as_str(), "replayed" | "duplicate");
         let is_same = rows(&before) == rows(&commit.record.state);
+        if event.verdict == "duplicate" {
+            self.repeated(&event, commit)?;
+        }
+        let is_silent = is_silent && event.reason != Some(Reason::OtherSecret);
         ensure(!is_silent || is_same && !is_decided, || format!("{event:?} changed something"))?;
+        if event.reason == Some(Reason::OtherSecret) {
+            return Ok(());
+        }
         match subject {
             Subject::Credential(id) if !is_silent && event.verdict != "seeded" => {
                 ensure(is_decided, || format!("{event:?} was decided without a receipt"))?;
@@ -134,6 +151,40 @@ impl Checker {
         }
     }
 
+    /// A used id came again with other content, or with a secret: why was it refused?
+    fn repeated(&mut self, event: &Event, commit: &Commit) -> Result<(), String> {
+        let (caller, txn) = (event.caller.clone(), event.txn.clone().ok_or("an id is gone")?);
+        let key = ReceiptKey { caller, txn };
+        let guarded = match &commit.subject {
+            Subject::Credential(id) => self.guarded.get_mut(id),
+            Subject::Stranger(_)
+            | Subject::Service
+            | Subject::Customer(_)
+            | Subject::Number(_)
+            | Subject::Address(_)
+            | Subject::Capture(_) => None,
+        };
+        match &event.reason {
+            Some(Reason::OtherContent) => Ok(()),
+            Some(Reason::OtherSecret) => {
+                ensure(self.frozen.insert(key), || format!("{event:?} was compared twice"))?;
+                let credential = commit.record.credential();
+                match guarded.zip(credential) {
+                    Some((guarded, credential)) => guarded.guessed(event, credential),
+                    None => Ok(()),
+                }
+            }
+            Some(Reason::Frozen) => {
+                ensure(self.frozen.contains(&key), || format!("{event:?} is not frozen"))
+            }
+            Some(Reason::RepeatedWhileBlocked) => {
+                let is_blocked = guarded.is_some_and(|one| one.twin.is_blocked(event.at.0));
+                ensure(is_blocked, || format!("{event:?} came while nothing was blocked"))
+            }
+            reason => Err(format!("{event:?} is a duplicate for {reason:?}")),
+        }
+    }
+
     /// Takes down what was decided under a request id: once.
     fn decide(&mut self, commit: &Commit, event: &Event, ask: &Arc<Ask>) -> Result<bool, String> {
         let Some((key, receipt)) = &commit.receipt else { return Ok(false) };
@@ -153,7 +204,7 @@ impl Checker {
     }
 
     fn hear(&mut self, attempt: usize, answer: &Answer) -> Result<(), String> {
-        let Attempt { ask, events } = &self.attempts[attempt];
+        let Attempt { ask, events, reason } = &self.attempts[attempt];
         let what = || format!("attempt {attempt}, {ask:?}, hears {answer:?}");
         if *answer == Answer::Fault || matches!(ask.content, Content::Errands) {
             return Ok(());
@@ -174,7 +225,15 @@ impl Checker {
                 let guarded = self.guarded.get_mut(&named(act.who().unwrap()));
                 guarded.map_or(Ok(()), |guarded| guarded.told(key))
             }
-            Answer::Duplicate => ensure(!is_ours, || format!("{}, but is no other", what())),
+            Answer::Duplicate => {
+                let is_closed =
+                    matches!(reason, Some(Reason::Frozen | Reason::RepeatedWhileBlocked));
+                ensure(!is_ours || is_closed, || format!("{}, but is no other", what()))?;
+                let guessed = *reason == Some(Reason::OtherSecret);
+                let Content::Credential(act, _) = &ask.content else { return Ok(()) };
+                let guarded = self.guarded.get_mut(&named(act.who().unwrap()));
+                guarded.filter(|_| guessed).map_or(Ok(()), |guarded| guarded.told_guess(key))
+            }
             Answer::Done(_) | Answer::Fault => Ok(()),
         }
     }

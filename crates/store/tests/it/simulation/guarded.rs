@@ -24,6 +24,9 @@ pub(crate) const PLANTED: &str = "
     card C1 pin 4 born 1988-02-29 set 5937 -> created
 ";
 
+/// Behind the id of a request: what is meant is a guess at the secret that came under it.
+const GUESS: &str = " (guess)";
+
 pub(crate) struct Guarded {
     pub(crate) twin: Twin,
     /// The digits of the newest OTP.
@@ -110,6 +113,17 @@ impl Guarded {
         Ok(())
     }
 
+    /// Another secret came under a used id: it counts as a wrong PIN.
+    pub(crate) fn guessed(&mut self, event: &Event, credential: &Credential) -> Result<(), String> {
+        self.twin.wrong(event.at.0);
+        self.count(event)?;
+        let (pin, twin) = (&credential.pin, &self.twin);
+        let blocked = twin.blocked_until.map(Millis);
+        ensure((pin.tries, pin.blocked_until) == (twin.wrong, blocked), || {
+            format!("{event:?} left {} tries, not {}", pin.tries, twin.wrong)
+        })
+    }
+
     /// The OTP that was the newest when it was asked may be an old one by now.
     fn as_it_is_now(&self, act: &Act, digits: Option<&str>) -> Act {
         let mut act = act.clone();
@@ -139,17 +153,31 @@ impl Guarded {
             ensure(event.at.0 >= ends, || format!("{event:?} was judged during a block"))?;
             self.window += 1;
         }
-        if detail == "wrong_pin 3" {
-            self.block_ends = Some(event.at.0 + DAY_MS);
-        }
-        let name = (event.caller.to_string(), event.txn.as_ref().unwrap().to_string());
+        let until = event.after.and_then(|after| after.blocked_until);
+        ensure(detail != "wrong_pin 3" || until == Some(event.at.plus(DAY_MS)), || {
+            format!("{event:?} did not block")
+        })?;
+        self.block_ends = until.map(|until| until.0);
+        let txn = event.txn.as_ref().unwrap().to_string();
+        let name = match event.verdict == "duplicate" {
+            true => (event.caller.to_string(), format!("{txn}{GUESS}")),
+            false => (event.caller.to_string(), txn),
+        };
         self.judged.insert(name, self.window);
         Ok(())
     }
 
     /// Somebody was told what was decided under this id.
     pub(crate) fn told(&mut self, key: &ReceiptKey) -> Result<(), String> {
-        let name = (key.caller.to_string(), key.txn.to_string());
+        self.told_as((key.caller.to_string(), key.txn.to_string()))
+    }
+
+    /// Somebody was told that a secret is not the one that was sent under this id before.
+    pub(crate) fn told_guess(&mut self, key: &ReceiptKey) -> Result<(), String> {
+        self.told_as((key.caller.to_string(), format!("{}{GUESS}", key.txn)))
+    }
+
+    fn told_as(&mut self, name: (String, String)) -> Result<(), String> {
         let Some(window) = self.judged.get(&name) else { return Ok(()) };
         let told = self.told.entry(*window).or_default();
         told.insert(name);

@@ -5,6 +5,7 @@ use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
+use kunji_core::reason::Reason;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{Commit, Committed, Load, Loaded, Record, Store, StoreFault};
 
@@ -27,16 +28,19 @@ pub(crate) enum Plant {
     EventSkipped,
     /// A conflict is taken for success.
     ConflictIgnored,
+    /// Another secret under a used id is told apart, and does not count.
+    ReceiptComparedFree,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::ReplyBeforeCommit,
         Self::CounterOutside,
         Self::ReceiptForgotten,
         Self::ErrandForgotten,
         Self::EventSkipped,
         Self::ConflictIgnored,
+        Self::ReceiptComparedFree,
     ];
 }
 
@@ -94,6 +98,13 @@ impl Store for Planted {
                 let rows = |record: &Record| postcard::to_stdvec(&record.state).unwrap();
                 if rows(&there) == rows(&commit.record) {
                     return Ok(Committed::Done);
+                }
+            }
+            Plant::ReceiptComparedFree => {
+                let event = Event::decode(&commit.encoded).unwrap();
+                if event.reason == Some(Reason::OtherSecret) {
+                    let load = Load::of(&commit.subject);
+                    commit.record.state = self.inner.load(&load).await?.record.state;
                 }
             }
             Plant::Nothing

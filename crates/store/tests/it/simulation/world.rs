@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
+use kunji_core::budget::{BudgetSettings, GuessBudget};
 use kunji_core::engine::{Engine, Inline};
 use kunji_core::ids::TxnId;
 use kunji_core::receipt::ReceiptKey;
 use kunji_core::rules::Rules;
 use kunji_core::time::{DAY_MS, MINUTE_MS};
-use kunji_testkit::FakeClock;
+use kunji_testkit::{Act, FakeClock};
 use kunji_vault::Vault;
 
 use super::checker::Checker;
@@ -140,7 +141,8 @@ impl World {
             clock: self.clock.clone(),
             workers: Inline,
             rules: Rules::default(),
-            budget: Arc::default(),
+            // One for each process, in memory: what it withholds depends on who asked where.
+            budget: Arc::new(GuessBudget::new(BudgetSettings { wrong_max: 0, window_ms: 1 })),
         }
     }
 
@@ -299,6 +301,10 @@ impl World {
             self.ground().tally.count("repeat of an earlier request");
             return Arc::clone(older);
         }
+        if let (4, Some(guess)) = (drawn, older.as_ref().and_then(|one| self.other_secret(one))) {
+            self.ground().tally.count("earlier id with another secret");
+            return guess;
+        }
         let content = fresh(&mut self.ground());
         let old_key = older.and_then(|older| older.key.clone());
         let key = match (&content, old_key) {
@@ -322,6 +328,14 @@ impl World {
             }
         }
         ask
+    }
+
+    /// An earlier comparison once more, with another PIN.
+    fn other_secret(&self, older: &Ask) -> Option<Arc<Ask>> {
+        let Content::Credential(Act::Verify { who, .. }, _) = &older.content else { return None };
+        let pin = format!("{:04}", self.ground().chance.below(10_000));
+        let content = Content::Credential(Act::Verify { who: who.clone(), pin }, None);
+        Some(Ask::new(older.key.clone(), content))
     }
 
     fn pass_time(&mut self) {
