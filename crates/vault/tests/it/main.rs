@@ -23,4 +23,6 @@ mod signatures;
 #[cfg(test)]
 mod signing;
 #[cfg(test)]
+mod stored;
+#[cfg(test)]
 mod tokens;
