@@ -11,6 +11,8 @@ mod envelopes;
 #[cfg(test)]
 mod key_file;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod pins;
