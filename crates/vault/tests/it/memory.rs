@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use kunji_vault::{
@@ -83,6 +83,12 @@ impl Canary {
     }
 }
 
+/// A search copies what it reads, and with it what another test is still at work on.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Does the work on a thread that then waits as a worker does, and looks for the canaries.
 #[track_caller]
 fn check_forgotten(canaries: &[Canary], work: impl FnOnce() + Send + 'static) {
@@ -90,6 +96,7 @@ fn check_forgotten(canaries: &[Canary], work: impl FnOnce() + Send + 'static) {
 }
 
 fn left(canaries: &[Canary], work: impl FnOnce() + Send + 'static) -> Vec<String> {
+    let _alone = alone();
     let (done, is_done) = mpsc::channel();
     let (end, is_ended) = mpsc::channel::<()>();
     let worker = thread::spawn(move || {
@@ -212,6 +219,7 @@ fn no_secret_of_the_configuration_is_left() {
 /// What a message says is told back, so that the search knows what to look for: masked.
 #[test]
 fn no_otp_is_left_that_was_issued_sent_and_used() {
+    let _alone = alone();
     let (tell, told) = mpsc::channel();
     let (done, is_done) = mpsc::channel();
     let (end, is_ended) = mpsc::channel::<()>();
