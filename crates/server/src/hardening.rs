@@ -35,7 +35,8 @@ pub fn close_memory(keys: Keys) -> Refused {
     if is_left_open() {
         return Refused(refused);
     }
-    let mut attempt = |result: Result<()>, failed| refused.extend(result.err().map(|why| (failed, why)));
+    let mut attempt =
+        |result: Result<()>, failed| refused.extend(result.err().map(|why| (failed, why)));
     attempt(
         set_dumpable_behavior(DumpableBehavior::NotDumpable),
         "the process stays dumpable: its user's other programs can read its memory",
