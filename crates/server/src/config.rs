@@ -18,7 +18,7 @@ use kunji_core::ids::CustomerId;
 use kunji_core::rules::{Rules, TRIES_MAX};
 use kunji_core::time::{DAY_MS, MINUTE_MS};
 use kunji_store::{PostgresPlace, Spread};
-use kunji_vault::{Blocklist, Layout, PinLength, Secret, TokenKey, Transit};
+use kunji_vault::{Blocklist, Layout, PinLength, RsaKeyError, Secret, TokenKey, Transit};
 
 pub use self::audit::Audit;
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
@@ -166,6 +166,14 @@ pub enum ConfigError {
         key: String,
         /// What is wrong with it; never its value.
         problem: &'static str,
+    },
+    /// A merchant's key is no RSA public key that is taken.
+    #[error("{key}: {problem}; {}", RsaKeyError::PUBLIC_FORMS)]
+    RsaKey {
+        /// The setting.
+        key: String,
+        /// What is wrong with it.
+        problem: RsaKeyError,
     },
 }
 

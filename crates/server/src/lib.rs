@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod dialects;
 pub mod errands;
+pub mod hardening;
 pub mod limiter;
 pub mod listener;
 pub mod mapper_code;

@@ -424,6 +424,8 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
+        // It is lent again and again, and what earlier requests left in it may be secret.
+        buffer.initialize_unfilled().fill(0);
         let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.patience.heard.store(true, Ordering::Relaxed);

@@ -274,8 +274,10 @@ mod tests {
         let record = Record { head: Head { seq: 7, hash: [1; 32] }, ..Record::default() };
         let mut bytes = encode_record(&record).unwrap();
         assert_eq!(decode_record(&bytes).unwrap().head.seq, 7);
+        assert_eq!(record_head(&bytes).unwrap().seq, 7);
         bytes[7] = 8;
         assert!(decode_record(&bytes).is_err());
+        assert!(record_head(&bytes).is_err());
     }
 
     #[test]

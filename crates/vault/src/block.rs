@@ -259,6 +259,7 @@ mod tests {
     fn any_json_value_is_taken_and_only_strings_are_text() {
         check_json(r#""4821""#, true, false);
         check_json(r#""""#, true, true);
+        check_json(r#"" ""#, true, false);
         check_json(r#""\u0034821""#, true, false);
         check_json("4821", false, false);
         check_json("-1", false, false);
@@ -272,10 +273,15 @@ mod tests {
     #[test]
     fn a_text_over_the_limit_is_not_kept() {
         assert!(PinBlock::absorb("1".repeat(BLOCK_LEN_MAX)).text().is_some());
-        let json = format!("\"{}\"", "1".repeat(BLOCK_LEN_MAX + 1));
-        let block: PinBlock = serde_json::from_str(&json).unwrap();
-        assert!(block.text().is_none());
-        assert!(block.is_text() && !block.is_empty());
+        let read = |text: &str| serde_json::from_str::<PinBlock>(text).unwrap();
+        let longest = format!("\"{}\"", "1".repeat(BLOCK_LEN_MAX));
+        // With an escape the text is copied by the reader, and kept by another way.
+        for json in [longest.clone(), longest.replacen('1', "\\u0031", 1)] {
+            assert_eq!(read(&json).text().map(str::len), Some(BLOCK_LEN_MAX));
+            let block = read(&json.replacen('1', "11", 1));
+            assert!(block.text().is_none());
+            assert!(block.is_text() && !block.is_empty());
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::hex;
 use crate::secret::{SECRET_LEN_MAX, SecretError};
+use crate::wash::leaving_nothing;
 
 /// What a secret of Standard Webhooks begins with.
 const WEBHOOK_PREFIX: &str = "whsec_";
@@ -35,7 +36,7 @@ impl HmacKey {
         let bytes = Zeroizing::new(bytes);
         match bytes.len() {
             0 => Err(SecretError),
-            _ => Ok(Self(hmac::Key::new(HMAC_SHA256, &bytes))),
+            _ => Ok(leaving_nothing(|| Self(hmac::Key::new(HMAC_SHA256, &bytes)))),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Compact JWE (RFC 7516): reading its parts and opening it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use zeroize::Zeroizing;
 
 use crate::block::{Opening, PinBlock};
@@ -121,7 +123,45 @@ struct Claims<'a> {
     sub: Cow<'a, str>,
     #[serde(borrow)]
     txn: Cow<'a, str>,
+    #[serde(deserialize_with = "stamp_ms")]
     iat: i64,
+}
+
+/// Reads when a block was made, in milliseconds since 1970, UTC.
+///
+/// Ten digits are seconds (RFC 7519, 2), as builders of tokens write them; a whole number may be
+/// written with a fraction of zero or an exponent.
+fn stamp_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    struct Number;
+
+    impl Visitor<'_> for Number {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
+            Ok(number)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
+            i64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<i64, E> {
+            let whole = number.fract() == 0.0;
+            let read = || format!("{number:.0}").parse().ok();
+            let read = whole.then(read).flatten();
+            read.ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+        }
+    }
+
+    let number = deserializer.deserialize_any(Number)?;
+    match number {
+        1_000_000_000..=9_999_999_999 => Ok(number * 1000),
+        _ => Ok(number),
+    }
 }
 
 fn content_key(

@@ -44,9 +44,11 @@ mod pin;
 mod policy;
 mod rsa;
 mod secret;
+mod shield;
 mod token;
 mod vault;
 mod verifier;
+mod wash;
 
 pub use backup::{
     BACKUP_CHUNK_LEN_MAX, BackupError, BackupReader, BackupWriter, Part, copy_backup,

@@ -4,8 +4,9 @@ use aws_lc_rs::hmac;
 
 use crate::digest::array_of;
 
-/// The block of SHA-256, in bytes.
-const BLOCK_LEN: usize = 64;
+/// Two blocks of SHA-256, and public: whatever stands in the context's buffer, this ends its block
+/// and works one more block in the same places.
+const WASH: [u8; 128] = [0; 128];
 
 /// A MAC in the making: every field goes in behind its length.
 pub(crate) struct Mac(hmac::Context);
@@ -25,11 +26,13 @@ impl Mac {
         self.0.update(bytes);
     }
 
-    /// Takes a secret, and then a whole block of public data, so that the context keeps no copy of it
-    /// when it is dropped: the block takes the secret's place in the buffer.
+    /// Adds a field and leaves nothing of it in memory.
+    ///
+    /// The library keeps the last, unfinished block of a context, and a context that is moved or
+    /// ended leaves a copy of it on the stack. So no block ends with a secret.
     pub(crate) fn secret(&mut self, bytes: &[u8]) {
         self.field(bytes);
-        self.0.update(&[0; BLOCK_LEN]);
+        self.0.update(&WASH);
     }
 
     pub(crate) fn finish(self) -> [u8; 32] {

@@ -15,6 +15,7 @@ use crate::fault::VaultFault;
 use crate::jose;
 use crate::jwe::{ECDH_ES, concat_kdf};
 use crate::jwk::{self, Jwk, JwkSet};
+use crate::wash::leaving_nothing;
 
 /// The longest JWK set that is read, in bytes.
 pub(crate) const JWKS_LEN_MAX: usize = 256 * 1024;
@@ -97,11 +98,14 @@ impl BlockMaker {
         txn: &str,
         iat_ms: i64,
     ) -> Result<String, VaultFault> {
-        let claims = Claims { pin, sub: pin_use.as_str(), txn, iat: iat_ms };
+        leaving_nothing(|| self.sealed(&Claims { pin, sub: pin_use.as_str(), txn, iat: iat_ms }))
+    }
+
+    fn sealed(&self, claims: &Claims<'_>) -> Result<String, VaultFault> {
         // Room for a text in which every character is escaped: no copies.
-        let len = 6 * (pin.len() + txn.len()) + 128;
+        let len = 6 * (claims.pin.len() + claims.txn.len()) + 128;
         let mut payload = Zeroizing::new(Vec::with_capacity(len));
-        serde_json::to_writer(&mut *payload, &claims).map_err(|_| FAULT)?;
+        serde_json::to_writer(&mut *payload, claims).map_err(|_| FAULT)?;
         let agreed = self.agree().ok_or(FAULT)?;
         let header = Header { alg: agreed.alg, enc: A256GCM, kid: &self.kid, epk: agreed.epk };
         let header = jose::encode(&serde_json::to_vec(&header).map_err(|_| FAULT)?);

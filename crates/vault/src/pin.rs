@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::ZeroizeOnDrop;
+use zeroize::Zeroizing;
 
 /// The longest text that can be a PIN, in bytes.
 pub const PIN_LEN_MAX: usize = 12;
@@ -10,9 +10,9 @@ pub const PIN_LEN_MAX: usize = 12;
 /// A PIN in the clear that only the vault can read.
 ///
 /// It may hold any text of 1 to 12 bytes; the policy judges the digits.
-#[derive(ZeroizeOnDrop)]
 pub struct ClearPin {
-    digits: [u8; PIN_LEN_MAX],
+    /// In a place of their own: a value that is moved leaves its bytes behind.
+    digits: Box<Zeroizing<[u8; PIN_LEN_MAX]>>,
     len: usize,
 }
 
@@ -22,7 +22,7 @@ impl ClearPin {
         if text.is_empty() {
             return None;
         }
-        let mut digits = [0; PIN_LEN_MAX];
+        let mut digits = Box::new(Zeroizing::new([0; PIN_LEN_MAX]));
         digits.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self { digits, len: text.len() })
     }

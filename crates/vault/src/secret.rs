@@ -9,6 +9,7 @@ use thiserror::Error;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::digest::sha256;
+use crate::wash::leaving_nothing;
 
 /// The longest configured secret, in bytes.
 pub const SECRET_LEN_MAX: usize = 1024;
@@ -32,7 +33,7 @@ impl Secret {
     pub fn parse(text: String) -> Result<Self, SecretError> {
         let text = Zeroizing::new(text);
         match text.len() {
-            1..=SECRET_LEN_MAX => Ok(Self { digest: sha256(&[text.as_bytes()]) }),
+            1..=SECRET_LEN_MAX => Ok(Self { digest: digest_of(&text) }),
             _ => Err(SecretError),
         }
     }
@@ -41,9 +42,13 @@ impl Secret {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         // Hashes have one length and no useful order of guesses.
-        let digest = Zeroizing::new(sha256(&[text.as_bytes()]));
+        let digest = Zeroizing::new(digest_of(text));
         verify_slices_are_equal(&self.digest, &*digest).is_ok()
     }
+}
+
+fn digest_of(text: &str) -> [u8; 32] {
+    leaving_nothing(|| sha256(&[text.as_bytes()]))
 }
 
 impl fmt::Debug for Secret {

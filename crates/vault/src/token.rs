@@ -6,6 +6,7 @@ use aws_lc_rs::cipher::{
     AES_192, DecryptingKey, DecryptionContext, EncryptionContext, PaddedBlockEncryptingKey,
     UnboundCipherKey,
 };
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +17,8 @@ use zeroize::Zeroizing;
 use crate::fault::VaultFault;
 use crate::flaw::TokenFlaw;
 use crate::hex;
+use crate::shield::ShieldedKey;
+use crate::wash::leaving_nothing;
 
 /// The longest token that is looked at, in bytes.
 pub const TOKEN_LEN_MAX: usize = 16 * 1024;
@@ -35,9 +38,11 @@ pub enum Layout {
 }
 
 /// The AES-192 key of one client (FIPS 197, CBC mode of SP 800-38A).
+///
+/// It lies shielded in memory: what is opened is a PIN on its way, at most once in a while, and an
+/// expanded key holds the key itself.
 pub struct TokenKey {
-    sealing: PaddedBlockEncryptingKey,
-    opening: DecryptingKey,
+    key: ShieldedKey<KEY_LEN>,
     layout: Layout,
 }
 
@@ -57,13 +62,8 @@ impl TokenKey {
     /// # Errors
     /// When the prefix is another or the bytes are not 24.
     pub fn parse(text: &str, layout: Layout) -> Result<Self, TokenKeyError> {
-        let bytes = key_bytes(text).ok_or(TokenKeyError)?;
-        let key = || UnboundCipherKey::new(&AES_192, &*bytes).map_err(|_| TokenKeyError);
-        Ok(Self {
-            sealing: PaddedBlockEncryptingKey::cbc_pkcs7(key()?).map_err(|_| TokenKeyError)?,
-            opening: DecryptingKey::cbc(key()?).map_err(|_| TokenKeyError)?,
-            layout,
-        })
+        let key = leaving_nothing(|| key_bytes(text).and_then(|key| ShieldedKey::of(&key).ok()));
+        Ok(Self { key: key.ok_or(TokenKeyError)?, layout })
     }
 
     /// Opens a token and reads the one JSON value in it.
@@ -73,17 +73,19 @@ impl TokenKey {
     /// # Errors
     /// The same for every cause, from base64 to JSON.
     pub fn open<T: DeserializeOwned>(&self, token: &str) -> Result<T, BrokenToken> {
-        // The JSON is read even when the padding is wrong: a difference in
-        // time between the two would be a padding oracle.
-        let plain = self.decrypt(token).map_err(BrokenToken)?;
-        let value = match std::str::from_utf8(plain.body()) {
-            Ok(text) => serde_json::from_str(text).map_err(|_| TokenFlaw::Json),
-            Err(_) => Err(TokenFlaw::Text),
-        };
-        match plain.padding {
-            Padding::Right { .. } => value.map_err(BrokenToken),
-            Padding::Wrong => Err(BrokenToken(TokenFlaw::Padding)),
-        }
+        leaving_nothing(|| {
+            // The JSON is read even when the padding is wrong: a difference in
+            // time between the two would be a padding oracle.
+            let plain = self.decrypt(token).map_err(BrokenToken)?;
+            let value = match std::str::from_utf8(plain.body()) {
+                Ok(text) => serde_json::from_str(text).map_err(|_| TokenFlaw::Json),
+                Err(_) => Err(TokenFlaw::Text),
+            };
+            match plain.padding {
+                Padding::Right { .. } => value.map_err(BrokenToken),
+                Padding::Wrong => Err(BrokenToken(TokenFlaw::Padding)),
+            }
+        })
     }
 
     /// Opens a token without reading it: an oracle, for CLI and sandbox only.
@@ -91,7 +93,7 @@ impl TokenKey {
     /// # Errors
     /// The same for every cause, from base64 to UTF-8.
     pub fn open_text(&self, token: &str) -> Result<Zeroizing<String>, BrokenToken> {
-        let plain = self.decrypt(token).map_err(BrokenToken)?;
+        let plain = leaving_nothing(|| self.decrypt(token)).map_err(BrokenToken)?;
         match plain.padding {
             Padding::Right { .. } => match std::str::from_utf8(plain.body()) {
                 Ok(text) => Ok(Zeroizing::new(text.to_owned())),
@@ -114,10 +116,17 @@ impl TokenKey {
         };
         let mut buffer = Zeroizing::new(Vec::with_capacity(body.len() + CIPHER_BLOCK_LEN));
         buffer.extend_from_slice(body);
-        self.sealing
-            .less_safe_encrypt(&mut *buffer, EncryptionContext::Iv128(FixedLength::from(iv)))
-            .map_err(|_| FAULT)?;
+        leaving_nothing(|| {
+            let context = EncryptionContext::Iv128(FixedLength::from(iv));
+            let key = PaddedBlockEncryptingKey::cbc_pkcs7(self.cipher_key()?)?;
+            key.less_safe_encrypt(&mut *buffer, context)
+        })
+        .map_err(|_| FAULT)?;
         Ok(STANDARD.encode([prefix, &buffer].concat()))
+    }
+
+    fn cipher_key(&self) -> Result<UnboundCipherKey, Unspecified> {
+        UnboundCipherKey::new(&AES_192, &*self.key.bare())
     }
 
     fn decrypt(&self, token: &str) -> Result<Plain, TokenFlaw> {
@@ -138,8 +147,10 @@ impl TokenKey {
         if cipher.is_empty() {
             return Err(TokenFlaw::Length);
         }
-        self.opening
-            .decrypt(cipher, DecryptionContext::Iv128(FixedLength::from(iv)))
+        let context = DecryptionContext::Iv128(FixedLength::from(iv));
+        self.cipher_key()
+            .and_then(DecryptingKey::cbc)
+            .and_then(|key| key.decrypt(cipher, context).map(|_| ()))
             .map_err(|_| TokenFlaw::Length)?;
         let padding = Padding::of(cipher);
         Ok(Plain { bytes, start, padding })
@@ -238,6 +249,9 @@ mod tests {
         check_key("ascii:0123456789abcdef0123456", false);
         check_key("ascii:0123456789abcdef012345678", false);
         check_key("ascii:0123456789abcdef0123456é", false);
+        check_key("ascii:0123456789abcdef012345é", false);
+        check_key("hex:0123456789abcdef0123456789abcdef0123456789abcdeé", false);
+        check_key("base64:AAECAwQFBgcICQoLDA0ODxAREhMUFRY\u{e9}", false);
         check_key("hex:000102030405060708090a0b0c0d0e0f10111213141516", false);
         check_key("hex:zz0102030405060708090a0b0c0d0e0f1011121314151617", false);
         check_key("base64:AAECAwQFBgcICQoLDA0ODxAREhMUFRY=", false);

@@ -23,6 +23,7 @@ use crate::pin::ClearPin;
 use crate::policy::{Policy, RECENT_MAX, Weakness};
 use crate::rsa::RsaScheme;
 use crate::verifier::Verifier;
+use crate::wash::leaving_nothing;
 
 const FINGERPRINT_LABEL: &[u8] = b"kunji command fingerprint";
 const SECRET_LABEL: &[u8] = b"kunji secret mark";
@@ -49,7 +50,8 @@ impl Vault {
     pub fn open(&self, block: &PinBlock, opening: &Opening<'_>) -> Result<ClearPin, Unreadable> {
         let text = block.kept().map_err(Unreadable)?;
         if jwe::is_compact(text) {
-            return jwe::open(&self.ring, text, opening).map_err(Unreadable);
+            let opened = leaving_nothing(|| jwe::open(&self.ring, text, opening));
+            return opened.map_err(Unreadable);
         }
         match opening.transit {
             Transit::ClearAllowed => {
@@ -73,7 +75,7 @@ impl Vault {
             .ring
             .version(verifier.key_version())
             .ok_or(VaultFault("find the key version of a verifier"))?;
-        Ok(verifier.accepts(&keys.pin, owner, pin))
+        Ok(leaving_nothing(|| verifier.accepts(&keys.pin, owner, pin)))
     }
 
     /// Judges a new PIN; gives its verifier, or the first rule it breaks.
@@ -110,7 +112,8 @@ impl Vault {
     pub fn enroll(&self, owner: &str, pin: &ClearPin) -> Result<Verifier, VaultFault> {
         let newest = self.ring.newest();
         let salt = self.random()?;
-        Ok(Verifier::make((newest.version, &newest.pin), salt, owner, pin))
+        let key = (newest.version, &newest.pin);
+        Ok(leaving_nothing(|| Verifier::make(key, salt, owner, pin)))
     }
 
     /// Makes a one-time password of 6 digits and seals the message with it.
@@ -125,6 +128,10 @@ impl Vault {
         aad: &str,
         wording: &str,
     ) -> Result<IssuedOtp, VaultFault> {
+        leaving_nothing(|| self.issue(owner, aad, wording))
+    }
+
+    fn issue(&self, owner: &str, aad: &str, wording: &str) -> Result<IssuedOtp, VaultFault> {
         const FAULT: VaultFault = VaultFault("issue a one-time password");
         let (before, after) = wording.split_once(PLACEHOLDER).ok_or(FAULT)?;
         let digits = Zeroizing::new(six_digits(|| self.random().map(u32::from_be_bytes))?);
@@ -152,7 +159,7 @@ impl Vault {
             .ring
             .version(sealed.key_version())
             .ok_or(VaultFault("find the key version of a message"))?;
-        sealed.open(&keys.data, aad).ok_or(VaultFault("open a message"))
+        leaving_nothing(|| sealed.open(&keys.data, aad)).ok_or(VaultFault("open a message"))
     }
 
     /// The name of a block for single use; `None` when it is not a JWE.

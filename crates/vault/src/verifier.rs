@@ -11,6 +11,10 @@ use crate::pin::ClearPin;
 
 const LABEL: &[u8] = b"kunji pin verifier";
 
+/// Marks, in the stored key version, a MAC that leaves nothing of the PIN in memory. Verifiers of
+/// the first builds lack it; their PINs went into the MAC as its last field.
+const WASHED: u32 = 1 << 31;
+
 /// Proves a PIN of one owner; useless without the key of its version.
 ///
 /// HMAC-SHA-256 (FIPS 198-1) over key version, owner, random salt and PIN.
@@ -28,13 +32,13 @@ impl Verifier {
         owner: &str,
         pin: &ClearPin,
     ) -> Self {
-        let mut verifier = Self { key_version, salt, mac: [0; 32] };
+        let mut verifier = Self { key_version: key_version | WASHED, salt, mac: [0; 32] };
         verifier.mac = verifier.mac_of(key, owner, pin);
         verifier
     }
 
     pub(crate) fn key_version(&self) -> u32 {
-        self.key_version
+        self.key_version & !WASHED
     }
 
     /// Compares in constant time; `key` must be the one of its version.
@@ -44,16 +48,19 @@ impl Verifier {
 
     fn mac_of(&self, key: &hmac::Key, owner: &str, pin: &ClearPin) -> [u8; 32] {
         let mut mac = Mac::new(key, LABEL);
-        mac.field(&self.key_version.to_be_bytes());
+        mac.field(&self.key_version().to_be_bytes());
         mac.field(owner.as_bytes());
         mac.field(&self.salt);
-        mac.field(pin.digits());
+        match self.key_version & WASHED {
+            0 => mac.field(pin.digits()),
+            _ => mac.secret(pin.digits()),
+        }
         mac.finish()
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Verifier(key version {})", self.key_version)
+        write!(f, "Verifier(key version {})", self.key_version())
     }
 }

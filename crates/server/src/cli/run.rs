@@ -23,6 +23,7 @@ use crate::boot;
 use crate::clock::ServiceClock;
 use crate::config::{AxisMode, Config, Layers, Place, Webhook};
 use crate::errands;
+use crate::hardening::{self, Keys};
 use crate::listener::{self, ListenerLimits};
 use crate::routes;
 use crate::sandbox::banner::banner;
@@ -62,6 +63,7 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let refused = hardening::close_memory(Keys::Public);
     let mut config = args.flags.load(Layers::sandbox()?)?;
     if let Some(url) = &args.webhook {
         lay_webhook(&mut config, url)?;
@@ -81,6 +83,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     };
     lay_ground(&mut config, &dir);
     telemetry::start_logs(config.log.1, config.log.0);
+    refused.say();
     runtime()?.block_on(async {
         let metrics = metrics(&config);
         let vault = boot::open_vault(&config)?;
@@ -99,8 +102,10 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
 }
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let refused = hardening::close_memory(Keys::Real);
     let config = args.config.load()?;
     telemetry::start_logs(config.log.1, config.log.0);
+    refused.say();
     if config.axis.mode == AxisMode::Scenario {
         tracing::warn!("axis.mode is scenario: test ids decide, not the accounts");
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
-use kunji_vault::{HmacKey, JweParts, JwsParts, RsaPrivate, RsaScheme};
+use kunji_vault::{HmacKey, JweParts, JwsParts, RsaKeyError, RsaPrivate, RsaScheme};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -148,8 +148,8 @@ pub(super) fn run(command: &SignCommand, output: Output) -> anyhow::Result<ExitC
 impl KeyArgs {
     fn rsa(&self) -> anyhow::Result<RsaPrivate> {
         let text = self.text(stock::KEY)?;
-        let key = RsaPrivate::parse(&text).ok();
-        key.context("--key is no RSA private key of 2048 to 4096 bits (PKCS#8 as PEM, or JWK)")
+        let forms = RsaKeyError::PRIVATE_FORMS;
+        RsaPrivate::parse(&text).map_err(|problem| anyhow::anyhow!("--key: {problem}; {forms}"))
     }
 
     fn hmac(&self, sandbox: &SandboxMerchant) -> anyhow::Result<HmacKey> {

@@ -195,7 +195,7 @@ impl Merchant {
         let keys = file.keys.into_iter().map(|one| {
             let text = one.key.read(&key("keys.key"))?;
             let parsed = RsaPublic::parse(&text)
-                .map_err(|_| wrong(&key("keys.key"), "is no RSA public key (PEM or JWK)"))?;
+                .map_err(|problem| ConfigError::RsaKey { key: key("keys.key"), problem })?;
             Ok(MerchantKey { id: one.id, key: parsed })
         });
         let channels = file.channels.into_iter().map(|one| Channel::check(&id, one));

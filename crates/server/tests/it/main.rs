@@ -36,6 +36,8 @@ mod hyper;
 #[cfg(test)]
 mod marks;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod merchants;
 #[cfg(all(test, not(feature = "plants")))]
 mod plants;

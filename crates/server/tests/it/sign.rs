@@ -225,8 +225,8 @@ fn what_cannot_be_signed_is_told() {
         fails(&[form, "--sandbox"], "", 1, "standard input is no JSON object");
         fails(&[form, "--sandbox"], "[\"hunter2\"]", 1, "standard input is no JSON object");
         fails(&[form, "--sandbox"], "{\"hunter2\":}", 1, "standard input is no JSON object");
-        fails(&[form, "--key", "hunter2", "--kid", "k"], "{}", 1, "no RSA private key");
-        fails(&[form, "--key", PUBLIC, "--kid", "k"], "{}", 1, "no RSA private key");
+        fails(&[form, "--key", "hunter2", "--kid", "k"], "{}", 1, "BEGIN RSA PRIVATE KEY");
+        fails(&[form, "--key", PUBLIC, "--kid", "k"], "{}", 1, "a public key stands where");
         fails(&[form, "--key", KEY], "{}", 1, "--kid is missing");
     }
     for (form, key) in [("checksum", SECRET), ("signature", KEY)] {

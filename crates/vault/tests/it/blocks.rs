@@ -8,6 +8,8 @@ use kunji_vault::{
 };
 use proptest::prelude::*;
 
+use crate::envelopes::{block_of, ready};
+
 const NOW_MS: i64 = 1_760_000_000_000;
 
 const OPENING: Opening<'_> = Opening {
@@ -100,6 +102,55 @@ fn a_block_opens_for_its_own_use_transaction_and_time() {
     check_claims(PinUse::Mpin, "", NOW_MS, false);
     check_claims(PinUse::NewMpin, "TXN-1", NOW_MS, false);
     check_claims(PinUse::AtmPin, "TXN-1", NOW_MS, false);
+}
+
+/// A block whose `iat` is written like this.
+#[track_caller]
+fn check_stamp(vault: &Vault, iat: &str, readable: bool) {
+    let payload = format!(r#"{{"pin":"4821","sub":"MPIN","txn":"TXN-1","iat":{iat}}}"#);
+    let text = block_of(vault, &payload);
+    assert_eq!(open(vault, &text, &OPENING).is_ok(), readable, "{iat}");
+}
+
+#[test]
+fn a_stamp_of_ten_digits_is_in_seconds_and_a_whole_number_may_be_written_in_any_way() {
+    let vault = ready();
+    let (now_s, age_s) = (NOW_MS / 1000, BLOCK_AGE_MAX_MS / 1000);
+    for iat in [
+        NOW_MS.to_string(),
+        now_s.to_string(),
+        (now_s - age_s).to_string(),
+        (now_s + age_s).to_string(),
+        format!("{now_s}.0"),
+        format!("{now_s}.000"),
+        "1.76e9".to_owned(),
+        "1.76E+12".to_owned(),
+        "17600000000e2".to_owned(),
+        format!("{NOW_MS}.0"),
+    ] {
+        check_stamp(&vault, &iat, true);
+    }
+    for iat in [
+        (now_s - age_s - 1).to_string(),
+        (now_s + age_s + 1).to_string(),
+        format!("{now_s}.5"),
+        format!("{NOW_MS}.5"),
+        format!("\"{now_s}\""),
+        format!("-{now_s}"),
+        "176000000".to_owned(),
+        "17600000000".to_owned(),
+        "1.76e11".to_owned(),
+        "1e400".to_owned(),
+        "1e300".to_owned(),
+        "18446744073709551615".to_owned(),
+        "-9223372036854775808".to_owned(),
+        "null".to_owned(),
+        "true".to_owned(),
+        "[1760000000]".to_owned(),
+        "{}".to_owned(),
+    ] {
+        check_stamp(&vault, &iat, false);
+    }
 }
 
 #[test]

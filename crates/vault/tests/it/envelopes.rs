@@ -23,7 +23,7 @@ fn jws() -> JwsParts {
     merchant().sign_jws(Some("stock-test-1"), br#"{"iat":1}"#).unwrap()
 }
 
-fn ready() -> Vault {
+pub(crate) fn ready() -> Vault {
     let vault = vault();
     vault.ready_rsa().unwrap();
     vault
@@ -75,6 +75,14 @@ fn crafted(
         cipher_text: URL_SAFE_NO_PAD.encode(text),
         tag: URL_SAFE_NO_PAD.encode(tag),
     }
+}
+
+/// A block with exactly this payload; the vault has its RSA key.
+pub(crate) fn block_of(vault: &Vault, payload: &str) -> String {
+    let (_, kid) = published(vault);
+    let header = json!({ "alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": kid }).to_string();
+    let jwe = crafted(vault, &header, payload, &[7; 32], &OAEP_SHA256_MGF1SHA256);
+    [jwe.protected, jwe.encrypted_key, jwe.iv, jwe.cipher_text, jwe.tag].join(".")
 }
 
 #[track_caller]

@@ -11,6 +11,8 @@ mod envelopes;
 #[cfg(test)]
 mod key_file;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod pins;
@@ -22,5 +24,7 @@ mod secrecy;
 mod signatures;
 #[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod stored;
 #[cfg(test)]
 mod tokens;

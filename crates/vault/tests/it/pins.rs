@@ -16,7 +16,7 @@ pub(crate) fn pin(vault: &Vault, text: &str) -> ClearPin {
     vault.open(&PinBlock::absorb(text.to_owned()), &opening).unwrap()
 }
 
-fn policy(length: u8) -> Policy {
+pub(crate) fn policy(length: u8) -> Policy {
     Policy {
         length: PinLength::parse(length).unwrap(),
         birth: None,

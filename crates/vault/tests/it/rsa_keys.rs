@@ -10,6 +10,8 @@ pub(crate) const JWK: &str = include_str!("../vectors/merchant-stock.jwk.json");
 const PUBLIC_PEM: &str = include_str!("../vectors/merchant-stock.public.pem");
 const PRIVATE_PEM: &str = include_str!("../vectors/merchant-stock.private.pem");
 const SIGNATURES: &str = include_str!("../vectors/merchant-stock.signatures.json");
+const FORMS: &str = include_str!("../vectors/rsa-forms.json");
+const SALTS: &str = include_str!("../vectors/pss-salts.json");
 
 const SCHEMES: [RsaScheme; 2] = [RsaScheme::Pkcs1, RsaScheme::Pss];
 
@@ -81,12 +83,39 @@ fn signatures_of_another_library_verify_in_their_own_padding_only() {
     for (name, verifies) in [
         ("pkcs1", [true, false]),
         ("pss", [false, true]),
-        ("pss_salt_20", [false, false]),
-        ("pss_salt_222", [false, false]),
+        ("pss_salt_20", [false, true]),
+        ("pss_salt_222", [false, true]),
     ] {
         let signature = from_hex(vectors[name].as_str().unwrap());
         let found = SCHEMES.map(|scheme| public.verifies(scheme, &[b"hello"], &signature));
         assert_eq!(found, verifies, "{name}");
+    }
+}
+
+#[test]
+fn a_pss_signature_has_as_much_salt_as_its_signer_took() {
+    let vectors: Vec<Value> = serde_json::from_str(SALTS).unwrap();
+    assert_eq!(vectors.len(), 26);
+    for vector in &vectors {
+        let text = |member: &str| vector[member].as_str().unwrap();
+        let public = match text("key") {
+            "stock" => RsaPublic::parse(PUBLIC_PEM).unwrap(),
+            other => RsaPublic::parse(&form(other)).unwrap(),
+        };
+        let signature = from_hex(text("signature"));
+        let verifies = |message: &[u8], signature: &[u8]| {
+            public.verifies(RsaScheme::Pss, &[message], signature)
+        };
+        assert_eq!(verifies(b"hello", &signature), text("hash") == "sha256", "{vector}");
+        assert!(!verifies(b"hellp", &signature), "{vector}");
+        assert!(!public.verifies(RsaScheme::Pkcs1, &[b"hello"], &signature), "{vector}");
+        for at in [0, signature.len() / 2, signature.len() - 1] {
+            let mut altered = signature.clone();
+            altered[at] ^= 1;
+            assert!(!verifies(b"hello", &altered), "{vector}");
+        }
+        assert!(!verifies(b"hello", &[&[0], signature.as_slice()].concat()));
+        assert!(!verifies(b"hello", &signature[1..]));
     }
 }
 
@@ -124,7 +153,7 @@ fn a_public_key_is_one_pem_block_or_one_jwk() {
     check_public("-----BEGIN ", unusable);
     check_public("-----BEGIN PUBLIC KEY-----", unusable);
     check_public("-----BEGIN PUBLIC KEY----------END PUBLIC KEY-----", unusable);
-    check_public(EC_PEM, unusable);
+    check_public(EC_PEM, Some(RsaKeyError::OtherKind));
     check_public(&format!("note\n{PUBLIC_PEM}"), unusable);
     check_public(&format!("{PUBLIC_PEM}{PUBLIC_PEM}"), unusable);
     check_public(&PUBLIC_PEM.replace("PUBLIC", "RSA PUBLIC"), unusable);
@@ -134,14 +163,98 @@ fn a_public_key_is_one_pem_block_or_one_jwk() {
     check_public(&PUBLIC_PEM[100..], unusable);
     check_public(&format!("{PUBLIC_PEM}{}", " ".repeat(RSA_KEY_TEXT_LEN_MAX)), unusable);
     check_public(&format!("[{}]", public_jwk(|_| ())), unusable);
-    check_public(&public_jwk(|jwk| jwk["kty"] = "EC".into()), unusable);
+    check_public(&public_jwk(|jwk| jwk["kty"] = "EC".into()), Some(RsaKeyError::OtherKind));
     check_public(&public_jwk(|jwk| jwk["kty"] = "rsa".into()), unusable);
     check_public(&public_jwk(|jwk| jwk["e"] = "AQAB=".into()), unusable);
     check_public(&public_jwk(|jwk| jwk["e"] = "AAEAAQ".into()), unusable);
     check_public(&public_jwk(|jwk| jwk["e"] = "AQ".into()), unusable);
     check_public(&public_jwk(|jwk| jwk["e"] = "".into()), unusable);
     check_public(&public_jwk(|jwk| jwk["e"] = 65537.into()), unusable);
-    check_public(&public_jwk(|jwk| jwk["n"] = "".into()), unusable);
+    check_public(&public_jwk(|jwk| jwk["n"] = "".into()), Some(RsaKeyError::Size));
+}
+
+/// A key in one of the forms that other programs write.
+fn form(name: &str) -> String {
+    let forms: Value = serde_json::from_str(FORMS).unwrap();
+    forms[name].as_str().unwrap_or_else(|| panic!("there is no {name}")).to_owned()
+}
+
+/// The same with lines of another width and other ends.
+fn rewrapped(pem: &str, width: usize, end: &str) -> String {
+    let lines: Vec<_> = pem.lines().collect();
+    let [first, body @ .., last] = lines.as_slice() else { panic!("no PEM") };
+    let body = body.concat();
+    let body = body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap());
+    let lines: Vec<_> = [*first].into_iter().chain(body).chain([*last]).collect();
+    format!("{}{end}", lines.join(end))
+}
+
+#[test]
+fn keys_are_read_in_pkcs1_as_in_the_newer_forms() {
+    let signature = merchant().sign(RsaScheme::Pkcs1, &[b"m"]).unwrap();
+    for pem in [PUBLIC_PEM.to_owned(), form("pkcs1_public")] {
+        for (width, end) in [(64, "\n"), (64, "\r\n"), (76, "\n"), (1, "\r\n"), (9999, "\n")] {
+            let public = RsaPublic::parse(&rewrapped(&pem, width, end)).unwrap();
+            assert!(public.verifies(RsaScheme::Pkcs1, &[b"m"], &signature));
+        }
+        RsaPublic::parse(&format!("\u{feff}{pem}")).unwrap();
+    }
+    for pem in [PRIVATE_PEM.to_owned(), form("pkcs1_private")] {
+        for (width, end) in [(64, "\n"), (64, "\r\n"), (57, "\n"), (9999, "\n")] {
+            let private = RsaPrivate::parse(&rewrapped(&pem, width, end)).unwrap();
+            assert_eq!(private.sign(RsaScheme::Pkcs1, &[b"m"]).unwrap(), signature);
+        }
+    }
+    for name in ["rsa_2049_public", "rsa_3072_public", "rsa_4096_public", "rsa_e3_public"] {
+        check_public(&form(name), None);
+    }
+    check_public(&form("rsa_3072_public_pkcs1"), None);
+    for name in ["rsa_3072_private", "rsa_3072_private_pkcs1"] {
+        RsaPrivate::parse(&form(name)).unwrap();
+    }
+    // One form under the other's name.
+    let swapped = [(PUBLIC_PEM, "PUBLIC", "RSA PUBLIC"), (&form("pkcs1_public"), "RSA ", "")];
+    for (pem, from, to) in swapped {
+        check_public(&pem.replace(from, to), Some(RsaKeyError::Unusable));
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_is_told_by_its_kind() {
+    use RsaKeyError::{Certificate, Encrypted, OtherKind, Private, Public, Size};
+    for (name, as_public, as_private) in [
+        ("encrypted_pkcs8", Private, Encrypted),
+        ("encrypted_pkcs1", Private, Encrypted),
+        ("certificate", Certificate, Certificate),
+        ("certificate_request", Certificate, Certificate),
+        ("ec_with_parameters", OtherKind, OtherKind),
+        ("ec_sec1", OtherKind, OtherKind),
+        ("ec_pkcs8", Private, OtherKind),
+        ("ed25519_pkcs8", Private, OtherKind),
+        ("ed25519_public", OtherKind, Public),
+        ("rsa_pss_private", Private, OtherKind),
+        ("rsa_pss_public", OtherKind, Public),
+        ("openssh_private", OtherKind, OtherKind),
+        ("openssh_public", OtherKind, OtherKind),
+        ("rsa_1024_public", Size, Public),
+        ("rsa_1024_public_pkcs1", Size, Public),
+        ("rsa_4104_public", Size, Public),
+        ("rsa_4104_public_pkcs1", Size, Public),
+        ("rsa_1024_private", Private, Size),
+        ("rsa_1024_private_pkcs1", Private, Size),
+        ("rsa_4104_private", Private, Size),
+        ("rsa_4104_private_pkcs1", Private, Size),
+    ] {
+        let text = form(name);
+        let (public, private) = (RsaPublic::parse(&text).err(), RsaPrivate::parse(&text).err());
+        assert_eq!((public, private), (Some(as_public), Some(as_private)), "{name}");
+    }
+    check_public(&form("pkcs1_private"), Some(Private));
+    assert_eq!(RsaPrivate::parse(&form("pkcs1_public")).err(), Some(Public));
+    let ec = r#"{"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"}"#;
+    check_public(ec, Some(OtherKind));
+    assert_eq!(RsaPrivate::parse(ec).err(), Some(OtherKind));
+    assert_eq!(RsaPrivate::parse(&public_jwk(|_| ())).err(), Some(Public));
 }
 
 #[test]
@@ -156,12 +269,12 @@ fn a_private_key_is_not_taken_for_a_public_one() {
 fn check_bits(bits: usize, usable: bool) {
     let modulus = vec![0xc1; bits / 8];
     let text = public_jwk(|jwk| jwk["n"] = URL_SAFE_NO_PAD.encode(&modulus).into());
-    check_public(&text, (!usable).then_some(RsaKeyError::Unusable));
+    check_public(&text, (!usable).then_some(RsaKeyError::Size));
 }
 
 #[test]
 fn a_key_has_2048_to_4096_bits() {
-    check_public(SMALL_PEM, Some(RsaKeyError::Unusable));
+    check_public(SMALL_PEM, Some(RsaKeyError::Size));
     check_bits(1024, false);
     check_bits(2040, false);
     check_bits(2048, true);
@@ -187,8 +300,6 @@ fn a_private_key_is_whole_and_consistent() {
     }
     for text in [
         String::new(),
-        PUBLIC_PEM.to_owned(),
-        public_jwk(|_| ()),
         PRIVATE_PEM.replace("PRIVATE KEY", "RSA PRIVATE KEY"),
         PRIVATE_PEM.replace("\n-----END", "AAAA\n-----END"),
         jwk(|jwk| jwk["oth"] = json!([])),

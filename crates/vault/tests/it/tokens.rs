@@ -128,6 +128,35 @@ fn every_broken_token_gets_the_same_answer() {
     assert!(other.open::<Value>(token).is_err());
 }
 
+/// A token whose text fills its blocks, without its padding.
+fn unpadded(layout: Layout, body: &str) -> String {
+    assert_eq!(body.len() % 16, 0);
+    let mut bytes = STANDARD.decode(key(layout).seal(body.as_bytes(), [9; 16]).unwrap()).unwrap();
+    bytes.truncate(bytes.len() - 16);
+    STANDARD.encode(bytes)
+}
+
+#[test]
+fn a_token_without_right_padding_is_broken_even_where_its_text_reads() {
+    for body in [
+        "{\"newPIN\":\"12\"} ",
+        "{}              ",
+        "{\"a\":1}                        ",
+        "{\"a\":\"to the very end of it.\"}\n\t",
+        // What looks like padding, and is not.
+        "{}             \u{2}",
+        "{}           \u{4}\u{4}\u{3}",
+        "{}             \u{0}",
+        "{}             \u{11}",
+    ] {
+        let body = format!("{body:width$}", width = body.len().div_ceil(16) * 16);
+        check_broken(&unpadded(Layout::IvPrefixed, &body));
+        check_broken(&unpadded(Layout::ZeroIv, &body));
+    }
+    // The text alone is not what is wrong with them.
+    check_body(b"{\"newPIN\":\"12\"} ", true);
+}
+
 #[test]
 fn the_longest_token_is_read_and_a_longer_one_is_not() {
     let key = key(Layout::ZeroIv);

@@ -1,0 +1,27 @@
+//! Washes secrets off the stack.
+//!
+//! A value that is moved, spilled or copied leaves its bytes in dead frames, where no `Drop` finds
+//! them. So whatever handles secrets works below [`leaving_nothing`], which overwrites its frames.
+
+use std::hint::black_box;
+
+/// Deeper than any frames of ours and of the cryptographic library below one call.
+const DEPTH: usize = 16 * 1024;
+
+/// Does the work and overwrites the part of the stack that it used.
+pub(crate) fn leaving_nothing<T>(work: impl FnOnce() -> T) -> T {
+    let made = below(work);
+    wash();
+    made
+}
+
+/// Keeps the frames of the work where they are washed.
+#[inline(never)]
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn wash() {
+    black_box(&mut [0_u8; DEPTH]);
+}
