@@ -48,6 +48,15 @@ pub fn is_json(headers: &axum::http::HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"application/json"))
 }
 
+/// The whole number that a writer put in floating form (`1.7e9`, `12.0`).
+#[must_use]
+pub fn whole(number: f64) -> Option<u64> {
+    // Above it not every whole number has a form of its own.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let fits = (0.0..=EXACT_MAX).contains(&number) && number.fract() == 0.0;
+    fits.then(|| format!("{number}").parse().ok())?
+}
+
 /// What was a JSON object: serde takes a list of the members' values for one as well.
 #[derive(Debug)]
 pub struct Object<T>(pub T);

@@ -1,11 +1,15 @@
 //! A UPI number: linked to one VPA of one customer, across the whole ecosystem.
 
+mod news;
+mod pending;
+
 use serde::{Deserialize, Serialize};
 
+use self::news::Told;
+use super::held::{Change, Decided, Held, Settled};
 use crate::aggregate::{Aggregate, Turn};
 use crate::audit::Action;
-use crate::customer::Holding;
-use crate::errand::{Errand, ErrandKey, Lane, NumberChange, NumberNews, Task};
+use crate::errand::ErrandKey;
 use crate::ids::{ChannelId, Mobile, ProfileId, TxnId, UpiNumber, Vpa};
 use crate::reason::Reason;
 use crate::rules::Rules;
@@ -31,7 +35,9 @@ pub struct Number {
 }
 
 /// Where a number stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Stored as the place of its variant: a new one goes to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NumberState {
     /// It leads to its VPA.
     Active,
@@ -39,6 +45,36 @@ pub enum NumberState {
     Disabled,
     /// It was given back.
     Deleted,
+    /// A change of it is accepted, but not settled; until then it leads where it led.
+    Pending(Box<Pending>),
+    /// Nobody has it: its first registration failed.
+    Free,
+}
+
+/// A change that is accepted, but not settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The number before it; `None` when nobody ever had it.
+    pub before: Option<Held>,
+    /// The number once it is done.
+    pub next: Held,
+    /// What was asked.
+    pub change: Change,
+    /// Whether it will be done; else the number stays what it was.
+    pub succeeds: bool,
+    /// The request that asked.
+    pub txn: Option<TxnId>,
+    /// The errand that settles it.
+    pub key: ErrandKey,
+}
+
+/// How a change is kept waiting: by a fault that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// How long.
+    pub after_ms: i64,
+    /// Whether it is done then.
+    pub succeeds: bool,
 }
 
 /// Who asks for a number, and for where it is to lead.
@@ -56,6 +92,8 @@ pub struct Registrant {
     pub channel: Option<ChannelId>,
     /// The request's id.
     pub txn: Option<TxnId>,
+    /// Whether the change is to wait.
+    pub wait: Option<Wait>,
 }
 
 /// What may be asked of a number.
@@ -79,13 +117,29 @@ pub enum NumberCommand {
     },
     /// Look at it: nothing changes.
     LookUp,
-    /// A message about it reached its merchant, or never will.
+    /// The time of a pending change is over.
+    Settle {
+        /// The errand.
+        key: ErrandKey,
+    },
+    /// A message about it came to its end.
     Told {
         /// The errand.
         key: ErrandKey,
-        /// Whether it arrived.
-        arrived: bool,
+        /// Which.
+        end: Delivered,
     },
+}
+
+/// How a message to a merchant ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It arrived.
+    Arrived,
+    /// Its day is over.
+    GivenUp,
+    /// The address is gone, as who answers there says.
+    Gone,
 }
 
 /// How a number may be changed.
@@ -123,6 +177,26 @@ pub enum NumberOutcome {
     Told,
     /// Its merchant could not be reached in time.
     GivenUp,
+    /// Its merchant wants to hear nothing at that address.
+    Gone,
+    /// A change is accepted and waits.
+    Pending,
+    /// A pending change was done.
+    Settled,
+    /// A pending change was not done.
+    Failed,
+}
+
+impl From<Change> for NumberOutcome {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Create => Self::Registered,
+            Change::ChangeVpa => Self::VpaChanged,
+            Change::Disable => Self::Disabled,
+            Change::Delete => Self::Deleted,
+            Change::Reactivate => Self::Reactivated,
+        }
+    }
 }
 
 impl From<NumberOutcome> for &'static str {
@@ -136,6 +210,10 @@ impl From<NumberOutcome> for &'static str {
             NumberOutcome::Seen => "seen",
             NumberOutcome::Told => "told",
             NumberOutcome::GivenUp => "given_up",
+            NumberOutcome::Gone => "gone",
+            NumberOutcome::Pending => "pending",
+            NumberOutcome::Settled => "settled",
+            NumberOutcome::Failed => "failed",
         }
     }
 }
@@ -155,6 +233,8 @@ pub enum NumberRefusal {
     HeldByAnother,
     /// Another customer gave it back not long ago.
     Cooling,
+    /// A change of it is not settled.
+    Pending,
 }
 
 impl From<NumberRefusal> for &'static str {
@@ -166,6 +246,17 @@ impl From<NumberRefusal> for &'static str {
             NumberRefusal::NotTheLinkedVpa => "not_the_linked_vpa",
             NumberRefusal::HeldByAnother => "held_by_another",
             NumberRefusal::Cooling => "cooling",
+            NumberRefusal::Pending => "change_is_pending",
+        }
+    }
+}
+
+impl From<Settled> for NumberState {
+    fn from(state: Settled) -> Self {
+        match state {
+            Settled::Active => Self::Active,
+            Settled::Disabled => Self::Disabled,
+            Settled::Deleted => Self::Deleted,
         }
     }
 }
@@ -188,148 +279,103 @@ impl Number {
     /// A number that is the registrant's from now on.
     #[must_use]
     pub fn registered(by: &Registrant, now: Millis) -> Self {
-        Self {
-            number: by.number.clone(),
-            owner: by.owner.clone(),
-            mobile: by.mobile.clone(),
-            vpa: by.vpa.clone(),
-            state: NumberState::Active,
-            since: now,
-            channel: by.channel.clone(),
-        }
+        Self::of(by.number.clone(), Held::taken(by, now))
     }
 
-    /// Whether this customer holds it.
+    /// A number that somebody has, or had.
     #[must_use]
-    pub fn is_held_by(&self, profile: &ProfileId) -> bool {
-        self.owner == *profile && self.state != NumberState::Deleted
+    pub fn of(number: UpiNumber, held: Held) -> Self {
+        let Held { owner, mobile, vpa, state, since, channel } = held;
+        Self { number, owner, mobile, vpa, state: state.into(), since, channel }
     }
 
-    /// Whether another customer may have it now, had nobody asked before.
-    #[must_use]
-    pub fn is_cooling(&self, rules: &Rules, now: Millis) -> bool {
-        self.state == NumberState::Deleted && now < self.since.plus(rules.cooling_ms)
-    }
-
-    fn register(
-        before: Option<&Self>,
-        by: &Registrant,
-        rules: &Rules,
-        now: Millis,
-    ) -> Result<Self, NumberRefusal> {
-        let ours = before.is_some_and(|number| number.owner == by.owner);
-        match before {
-            None => {}
-            Some(number) if !ours && number.is_cooling(rules, now) => {
-                return Err(NumberRefusal::Cooling);
-            }
-            Some(number) if number.state == NumberState::Deleted => {}
-            Some(_) if ours => return Err(NumberRefusal::AlreadyInThisState),
-            Some(_) => return Err(NumberRefusal::HeldByAnother),
-        }
-        Ok(Self::registered(by, now))
-    }
-
-    fn port(
-        before: Option<&Self>,
-        by: &Registrant,
-        existing: &Vpa,
-        now: Millis,
-    ) -> Result<Self, NumberRefusal> {
-        let number = before.filter(|number| number.state != NumberState::Deleted);
-        let number = number.ok_or(NumberRefusal::NotRegistered)?;
-        if number.owner == by.owner {
-            return Err(NumberRefusal::AlreadyInThisState);
-        }
-        match number.vpa.is_same(existing) {
-            true => Ok(Self::registered(by, now)),
-            false => Err(NumberRefusal::NotTheLinkedVpa),
-        }
-    }
-
-    fn update(
-        before: Option<&Self>,
-        by: &Registrant,
-        update: &Update,
-        now: Millis,
-    ) -> Result<(NumberOutcome, Self), NumberRefusal> {
-        use NumberState::{Active, Deleted, Disabled};
-        let number = before.ok_or(NumberRefusal::NotRegistered)?;
-        if number.owner != by.owner {
-            return Err(match number.state {
-                Deleted => NumberRefusal::NotRegistered,
-                Active | Disabled => NumberRefusal::HeldByAnother,
-            });
-        }
-        let (outcome, state, linked) = match (number.state, update) {
-            (Active, Update::ChangeVpa { existing }) => {
-                (NumberOutcome::VpaChanged, Active, existing)
-            }
-            (Active, Update::Disable) => (NumberOutcome::Disabled, Disabled, &by.vpa),
-            (Active | Disabled, Update::Delete) => (NumberOutcome::Deleted, Deleted, &by.vpa),
-            (Disabled, Update::Reactivate) => (NumberOutcome::Reactivated, Active, &by.vpa),
-            (Active, Update::Reactivate)
-            | (Disabled, Update::Disable)
-            | (Deleted, Update::Delete) => return Err(NumberRefusal::AlreadyInThisState),
-            (Disabled | Deleted, Update::ChangeVpa { .. })
-            | (Deleted, Update::Disable | Update::Reactivate) => {
-                return Err(NumberRefusal::NotInThisState);
-            }
+    /// Who has it, or had it last; whatever is pending is not asked.
+    fn held(&self) -> Option<Held> {
+        let state = match &self.state {
+            NumberState::Active => Settled::Active,
+            NumberState::Disabled => Settled::Disabled,
+            NumberState::Deleted => Settled::Deleted,
+            NumberState::Pending(pending) => return pending.before.clone(),
+            NumberState::Free => return None,
         };
-        if !number.vpa.is_same(linked) {
-            return Err(NumberRefusal::NotTheLinkedVpa);
-        }
-        let channel = by.channel.clone().or_else(|| number.channel.clone());
-        let next = Self { vpa: by.vpa.clone(), state, since: now, channel, ..number.clone() };
-        Ok((outcome, next))
-    }
-
-    /// What the channel is told, where there is one that listens.
-    fn news(
-        &self,
-        channel: Option<&ChannelId>,
-        change: NumberChange,
-        txn: Option<&TxnId>,
-        (rules, stamp): (&Rules, &Stamp),
-    ) -> Option<Errand> {
-        let channel = channel.filter(|channel| rules.tells(channel))?;
-        let news = NumberNews {
-            number: self.number.clone(),
-            customer: self.owner.customer.clone(),
+        Some(Held {
+            owner: self.owner.clone(),
             mobile: self.mobile.clone(),
             vpa: self.vpa.clone(),
-            change,
-            at: stamp.now,
-            txn: txn.cloned(),
-        };
-        let place = match change {
-            NumberChange::Now(_) => 0,
-            NumberChange::PortedOut => 1,
-        };
-        let lane = Lane::Channel(channel.clone());
-        let key = ErrandKey { lane, due: stamp.now, serial: stamp.serial, place };
-        Some(Errand { key, task: Task::Tell(Box::new(news)) })
+            state,
+            since: self.since,
+            channel: self.channel.clone(),
+        })
     }
 
-    /// Lets the customer who held it until now hear of it.
-    fn leaving(&self, stamp: &Stamp) -> Errand {
-        let holding = Holding::Number(self.number.clone());
-        let task = Task::Settle { profile: self.owner.clone(), holding };
-        let lane = Lane::Holdings;
-        Errand { key: ErrandKey { lane, due: stamp.now, serial: stamp.serial, place: 2 }, task }
+    /// The change that is not settled.
+    #[must_use]
+    pub fn pending(&self) -> Option<&Pending> {
+        match &self.state {
+            NumberState::Pending(pending) => Some(pending),
+            NumberState::Active
+            | NumberState::Disabled
+            | NumberState::Deleted
+            | NumberState::Free => None,
+        }
     }
 
-    fn turn(
-        decided: Result<(NumberOutcome, Self), NumberRefusal>,
-        txn: Option<&TxnId>,
+    /// Whether this customer has it now.
+    #[must_use]
+    pub fn is_held_by(&self, profile: &ProfileId) -> bool {
+        let held = self.held();
+        held.is_some_and(|held| held.owner == *profile && held.state != Settled::Deleted)
+    }
+
+    /// Whether a change of it is pending that makes it this customer's, or is about theirs.
+    #[must_use]
+    pub fn is_awaited_by(&self, profile: &ProfileId) -> bool {
+        let pending = self.pending();
+        pending.is_some_and(|pending| pending.next.owner == *profile || self.is_held_by(profile))
+    }
+
+    /// The VPA that it leads to for this customer, or will once a pending change is settled.
+    #[must_use]
+    pub fn vpa_for(&self, profile: &ProfileId) -> &Vpa {
+        match self.pending() {
+            Some(pending) if self.owner != *profile => &pending.next.vpa,
+            Some(_) | None => &self.vpa,
+        }
+    }
+
+    /// The VPA that it leads to now, and whose it is.
+    #[must_use]
+    pub fn leads(&self) -> Option<(Vpa, ProfileId)> {
+        let active = self.held().filter(|held| held.state == Settled::Active);
+        active.map(|held| (held.vpa, held.owner))
+    }
+
+    /// Whether another customer must wait for it still.
+    #[must_use]
+    pub fn is_cooling(&self, rules: &Rules, now: Millis) -> bool {
+        self.held().is_some_and(|held| held.is_cooling(rules, now))
+    }
+
+    /// What is asked of it, under the rules of its drawing.
+    fn change(
+        before: Option<&Self>,
+        (by, decided): (&Registrant, Decided),
         at: (&Rules, &Stamp),
     ) -> Turn<Self> {
-        match decided {
-            Err(refusal) => Turn::refused(refusal),
-            Ok((outcome, next)) => {
-                let change = NumberChange::Now(next.state);
-                let news = next.news(next.channel.as_ref(), change, txn, at);
-                Turn { errands: news.into_iter().collect(), ..Turn::changed(outcome, next) }
+        if before.is_some_and(|number| number.pending().is_some()) {
+            return Turn::refused(NumberRefusal::Pending);
+        }
+        match (decided, by.wait) {
+            (Err(refusal), _) => Turn::refused(refusal),
+            (Ok((change, next)), Some(wait)) => {
+                Self::pend(before, (by, change, next), wait, at.1)
+            }
+            (Ok((change, next)), None) => {
+                let left = before.and_then(Self::held);
+                let told = Told { change, done: true, txn: by.txn.as_ref(), asked: None };
+                let errands = Self::errands(&by.number, (left.as_ref(), &next), &told, at);
+                let next = Self::of(by.number.clone(), next);
+                Turn { errands, ..Turn::changed(change.into(), next) }
             }
         }
     }
@@ -343,7 +389,7 @@ impl Aggregate for Number {
     fn action(command: &NumberCommand) -> Action {
         match command {
             NumberCommand::Register(_) | NumberCommand::Port { .. } => Action::Register,
-            NumberCommand::Update { .. } => Action::UpdateNumber,
+            NumberCommand::Update { .. } | NumberCommand::Settle { .. } => Action::UpdateNumber,
             NumberCommand::LookUp => Action::LookUp,
             NumberCommand::Told { .. } => Action::Deliver,
         }
@@ -355,32 +401,28 @@ impl Aggregate for Number {
         rules: &Rules,
         stamp: &Stamp,
     ) -> Turn<Self> {
-        let registered = |next| (NumberOutcome::Registered, next);
+        let held = before.and_then(Self::held);
+        let held = held.as_ref();
         match command {
             NumberCommand::Register(by) => {
-                let next = Self::register(before, by, rules, stamp.now);
-                Self::turn(next.map(registered), by.txn.as_ref(), (rules, stamp))
+                let decided = Held::register(held, by, rules, stamp.now);
+                Self::change(before, (by, decided), (rules, stamp))
             }
             NumberCommand::Port { by, existing } => {
-                let next = Self::port(before, by, existing, stamp.now);
-                let mut turn = Self::turn(next.map(registered), by.txn.as_ref(), (rules, stamp));
-                if let (Ok(_), Some(left)) = (turn.verdict, before) {
-                    let change = NumberChange::PortedOut;
-                    let news = left.news(left.channel.as_ref(), change, None, (rules, stamp));
-                    turn.errands.extend(news);
-                    turn.errands.push(left.leaving(stamp));
-                }
-                turn
+                let decided = Held::port(held, by, existing, stamp.now);
+                Self::change(before, (by, decided), (rules, stamp))
             }
             NumberCommand::Update { by, update } => {
-                let next = Self::update(before, by, update, stamp.now);
-                Self::turn(next, by.txn.as_ref(), (rules, stamp))
+                let decided = Held::update(held, by, update, stamp.now);
+                Self::change(before, (by, decided), (rules, stamp))
             }
             NumberCommand::LookUp => Turn::only(Ok(NumberOutcome::Seen)),
-            NumberCommand::Told { key, arrived } => {
-                let outcome = match arrived {
-                    true => NumberOutcome::Told,
-                    false => NumberOutcome::GivenUp,
+            NumberCommand::Settle { key } => Self::settle(before, key, (rules, stamp)),
+            NumberCommand::Told { key, end } => {
+                let outcome = match end {
+                    Delivered::Arrived => NumberOutcome::Told,
+                    Delivered::GivenUp => NumberOutcome::GivenUp,
+                    Delivered::Gone => NumberOutcome::Gone,
                 };
                 Turn { settled: vec![key.clone()], ..Turn::only(Ok(outcome)) }
             }

@@ -8,18 +8,21 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::engine::Fault;
 use kunji_core::ids::CaptureId;
+use kunji_core::mapper::Wait;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::action::{Action, SdkError};
 use super::auth::{Denied, Identity, SESSION};
 use super::captures::{self, Secrets, Sitting, Submitted};
 use super::reply::{Event, GivenUp};
-use super::request::{BadMember, Envelope, Payload};
+use super::request::{BadMember, Envelope, Payload, request_id_in};
 use super::wire::{CredsBody, EnvelopeBody};
 use super::{numbers, pins, profile};
 use crate::app::App;
 use crate::body::{self, BodyError, Object};
 use crate::limiter::RetryAfter;
+use crate::sandbox::fault;
 
 /// How long a look at a result waits for it.
 const RESULT_WAIT: Duration = Duration::from_secs(25);
@@ -36,6 +39,8 @@ pub(super) struct Ask<'a> {
     pub(super) identity: Identity<'a>,
     pub(super) request_id: &'a str,
     pub(super) payload: Payload<'a>,
+    /// Whether a change of a number is to wait: a fault that the sandbox was asked for.
+    pub(super) wait: Option<Wait>,
 }
 
 /// Why an action is not answered by its own words.
@@ -91,7 +96,7 @@ pub(super) type Answer = Result<Event, Stop>;
 /// `POST /hyper/v1/process`.
 pub(super) async fn process(State(app): State<App>, http: HttpRequest) -> Event {
     let headers = http.headers().clone();
-    let body: EnvelopeBody = match read(http, "").await {
+    let body: EnvelopeBody = match read(http, None).await {
         Ok(body) => body,
         Err(event) => return event,
     };
@@ -126,7 +131,9 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     }
     let merchant = identity.profile.merchant.as_str();
     app.admit_customer(&format!("hyper:{merchant}"), identity.profile.customer.as_str())?;
-    let ask = Ask { app, action, identity, request_id, payload };
+    let wait = fault::pending(app, headers);
+    let wait = wait.map_err(|_| BadMember(format!("{} {}", fault::HEADER, fault::PENDING_RULE)))?;
+    let ask = Ask { app, action, identity, request_id, payload, wait };
     match action {
         Action::Initiate => profile::initiate(ask).await,
         Action::SessionToken => profile::session_token(ask).await,
@@ -157,7 +164,7 @@ pub(super) async fn submit(State(app): State<App>, id: NamedPath, http: HttpRequ
         Err(event) => return event,
     };
     let request_id = sitting.capture.order.request_id.clone();
-    let body: Object<CredsBody> = match read(http, &request_id).await {
+    let body: Object<CredsBody> = match read(http, Some(&request_id)).await {
         Ok(body) => body,
         Err(event) => return event,
     };
@@ -265,14 +272,15 @@ fn broken(app: &App, fault: &Fault, request_id: &str) -> Event {
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// Reads a JSON object of this vendor. What the reader says of it may show parts of it, so that a
-/// body which is JSON, but not this one, is only said to be another one.
+/// Reads a JSON object of this vendor. What the reader says of it may show parts of it, so that
+/// only the place is told; of a body which is JSON, but not this one, only that it is another one.
 async fn read<T: DeserializeOwned>(
     http: HttpRequest,
-    request_id: &str,
+    request_id: Option<&str>,
 ) -> Result<Object<T>, Event> {
     let refused = |status: StatusCode, problem: &str| {
-        Event::error(request_id, SdkError::BadParameter, problem).with_status(status)
+        Event::error(request_id.unwrap_or_default(), SdkError::BadParameter, problem)
+            .with_status(status)
     };
     if !body::is_json(http.headers()) {
         return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be JSON"));
@@ -282,10 +290,20 @@ async fn read<T: DeserializeOwned>(
         BodyError::Incomplete => refused(StatusCode::BAD_REQUEST, "The body is incomplete"),
     })?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        let problem = match error.is_data() {
-            true => "The body is JSON, but lacks a member or has one of another type",
-            false => "The body is not well formed",
+        let (line, column) = (error.line(), error.column());
+        let problem = match error.classify() {
+            Category::Data => {
+                "The body is JSON, but lacks a member or has one of another type".to_owned()
+            }
+            Category::Eof => {
+                format!("The body is not well formed JSON: it ends early, at line {line}, column {column}")
+            }
+            Category::Syntax | Category::Io => {
+                format!("The body is not well formed JSON: it breaks at line {line}, column {column}")
+            }
         };
-        refused(StatusCode::BAD_REQUEST, problem)
+        let found = request_id.map_or_else(|| request_id_in(&bytes), |id| Some(id.to_owned()));
+        Event::error(&found.unwrap_or_default(), SdkError::BadParameter, &problem)
+            .with_status(StatusCode::BAD_REQUEST)
     })
 }

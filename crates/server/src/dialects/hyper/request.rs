@@ -67,8 +67,9 @@ fn invalid(name: &str, problem: &str) -> BadMember {
 }
 
 impl<'a> Payload<'a> {
+    /// Whether the member is there: `null` is as absent.
     pub(super) fn has(self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
     pub(super) fn text(self, name: &str) -> Result<&'a str, BadMember> {
@@ -79,10 +80,7 @@ impl<'a> Payload<'a> {
     }
 
     pub(super) fn text_if_any(self, name: &str) -> Result<Option<&'a str>, BadMember> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(_) => self.text(name).map(Some),
-        }
+        self.has(name).then(|| self.text(name)).transpose()
     }
 
     pub(super) fn filled(self, name: &str) -> Result<&'a str, BadMember> {
@@ -118,10 +116,7 @@ impl<'a> Payload<'a> {
     }
 
     pub(super) fn vpa_if_any(self, name: &str) -> Result<Option<Vpa>, BadMember> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(_) => self.vpa(name).map(Some),
-        }
+        self.has(name).then(|| self.vpa(name)).transpose()
     }
 
     pub(super) fn account(self, name: &str) -> Result<CredentialId, BadMember> {
@@ -181,7 +176,8 @@ impl<'a> Payload<'a> {
 
     pub(super) fn number(self) -> Result<UpiNumber, BadMember> {
         UpiNumber::parse(self.text("upiNumber")?).map_err(|_| {
-            let problem = "expected 8 to 10 digits, no leading 0, the last three not all the same";
+            let problem =
+                "expected 8 to 10 digits, no leading 0, the last three of 8 or 9 not all the same";
             invalid("upiNumber", problem)
         })
     }
@@ -195,6 +191,17 @@ impl<'a> Payload<'a> {
             invalid(name, &format!("expected {}", words.join(", ")))
         })
     }
+}
+
+/// The request id in a body that is no JSON, when it can still be found.
+pub(super) fn request_id_in(body: &[u8]) -> Option<String> {
+    const NAME: &[u8] = b"\"requestId\"";
+    let at = body.windows(NAME.len()).position(|window| window == NAME)?;
+    let rest = body.get(at..)?.get(NAME.len()..)?.trim_ascii_start();
+    let rest = rest.strip_prefix(b":")?;
+    // One value, whatever follows it.
+    let id: String = serde_json::Deserializer::from_slice(rest).into_iter().next()?.ok()?;
+    (id.chars().count() <= REQUEST_ID_LEN_MAX).then_some(id)
 }
 
 fn account(name: &str, text: &str) -> Result<CredentialId, BadMember> {

@@ -13,6 +13,7 @@ use super::integrity::{self, Signed};
 use super::reply::Failure;
 use super::{envelope, numbers, request};
 use crate::app::App;
+use crate::sandbox::fault;
 use crate::body::{self, BodyError};
 
 /// Longest `{apiVersion}`, a label that routes and nothing else.
@@ -29,7 +30,7 @@ pub(super) async fn dispatch(
         Ok((call, headers, bytes)) => match integrity::check(&app, &headers, bytes).await {
             Err(failure) => failure.into_response(),
             Ok(signed) => {
-                let (reply, retry_after) = match answer(&app, call, &signed).await {
+                let (reply, retry_after) = match answer(&app, call, &signed, &headers).await {
                     Ok(reply) => (reply, None),
                     Err(failure) => (failure.reply(), failure.retry_after()),
                 };
@@ -67,21 +68,29 @@ async fn arrived(
     Ok((call, parts.headers, bytes))
 }
 
-async fn answer(app: &App, call: Call, signed: &Signed<'_>) -> Result<Reply, Failure> {
+async fn answer(
+    app: &App,
+    call: Call,
+    signed: &Signed<'_>,
+    headers: &HeaderMap,
+) -> Result<Reply, Failure> {
     let body = request::parse(&signed.body)?;
-    let (name, stamped) = match &signed.stamped {
-        Some(stamped) => ("x-timestamp", stamped),
-        None => ("iat", &body.iat),
+    let stamped = match &signed.stamped {
+        Some(stamped) => request::millis(stamped)
+            .ok_or_else(|| Failure::field("x-timestamp", "is not 13 digits"))?,
+        None => request::issued(&body.iat).ok_or_else(|| {
+            Failure::field("iat", "is not 10 digits (seconds) or 13 (milliseconds)")
+        })?,
     };
-    let stamped = request::millis(stamped);
-    let stamped = stamped.ok_or_else(|| Failure::field(name, "is not 13 digits"))?;
     // A moved sandbox clock must not make every caller look late.
     let real = app.clock().stamp().real;
     if real.0.abs_diff(stamped) > app.config().upi.timestamp_ms.unsigned_abs() {
         return Err(request::expired());
     }
     let print = app.issuer().vault.fingerprint();
-    let ask = request::read(call, &body, signed, print)?;
+    let wait = fault::pending(app, headers);
+    let wait = wait.map_err(|_| Failure::field(fault::HEADER, fault::PENDING_RULE))?;
+    let ask = request::read(call, &body, signed, print)?.waiting(wait);
     let (caller, customer) = ask.allowance();
     app.admit_customer(caller.as_str(), customer).map_err(Failure::too_many)?;
     let issuer = app.issuer();

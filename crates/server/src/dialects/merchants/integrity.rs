@@ -22,7 +22,6 @@ use kunji_vault::{JweParts, JwsParts, RsaPublic, RsaScheme};
 use serde::Deserialize;
 
 use super::reply::Failure;
-use super::wire::Member;
 use crate::app::App;
 use crate::body::Object;
 use crate::config::{Channel, Merchant, MerchantKey, Upi};
@@ -37,7 +36,7 @@ pub(super) struct Signed<'a> {
     /// The JSON that was asked.
     pub(super) body: Bytes,
     /// `x-timestamp`; `None` where the signed body says when.
-    pub(super) stamped: Option<Member>,
+    pub(super) stamped: Option<String>,
 }
 
 /// How an answer is protected: as its request was.
@@ -189,7 +188,7 @@ impl<'a> Claimed<'a> {
 
     fn plain(self, right: bool, stamped: &str, body: Bytes) -> Option<Signed<'a>> {
         let Self { merchant, channel, known } = self;
-        let stamped = Some(Member::Text(stamped.to_owned()));
+        let stamped = Some(stamped.to_owned());
         (right && known).then(|| Signed { merchant, channel, mode: Mode::Plain, body, stamped })
     }
 

@@ -4,7 +4,7 @@ use kunji_core::audit::Subject;
 use kunji_core::customer::{Aim, Customer, CustomerCommand};
 use kunji_core::engine::{By, Claimed, Fault, Turned};
 use kunji_core::ids::{Mobile, UpiNumber, Vpa};
-use kunji_core::mapper::{Address, Number, NumberCommand, NumberState, Registrant};
+use kunji_core::mapper::{Address, Number, NumberCommand, Registrant};
 use kunji_core::receipt::Reply;
 use kunji_core::time::Stamp;
 
@@ -12,7 +12,7 @@ use super::code::Refused;
 use super::reply::{Failure, Said, refused};
 use super::request::{Ask, FetchAsk, NumberAsk, ValidityAsk, Who, Wish};
 use crate::app::Issuer;
-use crate::mapper_code::{self, MapperCode};
+use crate::mapper_code::{self, MapperCode, state_word};
 
 /// The handle under which a UPI number is an address.
 const MAPPER_HANDLE: &str = "mapper.npci";
@@ -84,6 +84,7 @@ async fn number(issuer: &Issuer, ask: &NumberAsk) -> Result<Reply, Fault> {
         vpa: ask.vpa.clone(),
         channel: Some(ask.who.channel.clone()),
         txn: ask.who.ticket.as_ref().map(|ticket| ticket.txn.clone()),
+        wait: ask.wait,
     };
     let command = match &ask.wish {
         Wish::Update(update) => NumberCommand::Update { by, update: update.clone() },
@@ -111,8 +112,7 @@ async fn claim(
                 Refused::Gateway(code) => ask.decided(code, seen.as_ref(), mobile, stamp),
             },
             |turn, now, stamp| {
-                let code = turn.verdict.map_or_else(MapperCode::from, |_| MapperCode::Success);
-                Some(ask.decided(code, now, mobile, stamp))
+                Some(ask.decided(MapperCode::of(turn.verdict), now, mobile, stamp))
             },
         )
         .await?;
@@ -142,7 +142,7 @@ async fn look_up(
         let ours = now.filter(|number| number.is_held_by(&by.owner));
         let said = Said {
             gateway: code,
-            status: Some(mapper_code::availability(now, &by, (rules, stamp))),
+            status: Some(state_word(mapper_code::availability(now, &by, (rules, stamp)))),
             vpa: ours.map_or(&ask.vpa, |number| &number.vpa),
             existing: existing.as_deref(),
         };
@@ -208,6 +208,5 @@ async fn by_number_of(
     let user = vpa.as_str().split_once('@').map_or("", |(user, _)| user);
     let Ok(number) = UpiNumber::parse(user) else { return Ok(None) };
     let number = issuer.look::<Number>(&Subject::Number(number)).await?;
-    let active = number.filter(|number| number.state == NumberState::Active);
-    Ok(active.map(|number| (number.vpa, number.owner)))
+    Ok(number.and_then(|number| number.leads()))
 }

@@ -15,7 +15,7 @@ use super::code::{ALL_CODES, Refused, ResponseCode};
 use super::request::{FetchAsk, NumberAsk, ValidityAsk};
 use super::wire::{AnswerReply, FetchReply, GatewayReply, HeldReply, NumberReply, ValidityReply};
 use crate::limiter::RetryAfter;
-use crate::mapper_code::{MapperCode, state_word};
+use crate::mapper_code::{API_DUPLICATE, API_UNKNOWN, MapperCode, state_word};
 use crate::telemetry::ReplyCode;
 use crate::wall;
 
@@ -66,7 +66,7 @@ impl Failure {
 
     /// The checksum is not right; says nothing else.
     pub(super) fn checksum() -> Self {
-        Self::of(ResponseCode::InvalidChecksum, "INVALID_CHECKSUM")
+        Self::of(ResponseCode::InvalidChecksum, ResponseCode::InvalidChecksum.as_str())
     }
 
     /// Whether it is about who the sender is.
@@ -76,13 +76,14 @@ impl Failure {
 
     /// The request id was used for something else.
     pub(super) fn duplicate() -> Self {
-        let message = "upiRequestId was used for other content";
+        let (_, message) = API_DUPLICATE;
         Self::of(ResponseCode::DuplicateRequest, message)
     }
 
     /// Something broke.
     pub(super) fn unknown() -> Self {
-        Self::of(ResponseCode::Internal, "Outcome unknown: repeat the same request")
+        let (_, message) = API_UNKNOWN;
+        Self::of(ResponseCode::Internal, message)
     }
 
     /// The allowance is used up.
@@ -205,7 +206,7 @@ impl NumberAsk {
         let own = number.filter(|number| number.owner == self.who.profile);
         let said = Said {
             gateway,
-            status: number.map(|number| state_word(number.state)),
+            status: number.map(|number| state_word(&number.state)),
             vpa: own.map_or(&self.vpa, |number| &number.vpa),
             existing: None,
         };
@@ -217,15 +218,17 @@ impl FetchAsk {
     /// All numbers of a customer.
     pub(super) fn say(&self, customer: &Customer, numbers: &[Number], stamp: &Stamp) -> Reply {
         let who = &self.who;
-        let held = |number: &'_ Number| number.is_held_by(&who.profile);
+        let held = |number: &'_ Number| {
+            number.is_held_by(&who.profile) || number.is_awaited_by(&who.profile)
+        };
         let upi_numbers = numbers.iter().filter(|number| held(number)).map(|number| HeldReply {
             upi_number: number.number.as_str(),
             upi_number_type: match number.number.is_mobile() {
                 true => "MOBILE_NUMBER",
                 false => "NUMERIC_ID",
             },
-            status: state_word(number.state),
-            vpa: number.vpa.as_str(),
+            status: state_word(&number.state),
+            vpa: number.vpa_for(&who.profile).as_str(),
         });
         let payload = FetchReply {
             merchant_id: who.channel.merchant.as_str(),
@@ -258,10 +261,7 @@ fn gateway<'a>(code: MapperCode, txn: Option<&'a str>, stamp: &Stamp) -> Gateway
     let (text, message) = code.words();
     GatewayReply {
         gateway_transaction_id: txn,
-        gateway_response_status: match code == MapperCode::Success {
-            true => "SUCCESS",
-            false => "FAILURE",
-        },
+        gateway_response_status: code.status(),
         gateway_response_code: text,
         gateway_response_message: message,
         gateway_timestamp: wall::indian(stamp.now),

@@ -2,7 +2,7 @@
 
 use kunji_core::engine::Ticket;
 use kunji_core::ids::{Caller, ChannelId, MerchantCustomerId, ProfileId, TxnId, UpiNumber, Vpa};
-use kunji_core::mapper::Update;
+use kunji_core::mapper::{Update, Wait};
 use kunji_vault::Fingerprinter;
 use serde::de::IgnoredAny;
 
@@ -47,6 +47,8 @@ pub(super) struct NumberAsk {
     pub(super) number: UpiNumber,
     pub(super) vpa: Vpa,
     pub(super) wish: Wish,
+    /// Whether the change is to wait: a fault that the sandbox was asked for.
+    pub(super) wait: Option<Wait>,
 }
 
 /// What is wished for a number.
@@ -82,6 +84,14 @@ impl Who {
 }
 
 impl Ask {
+    /// The same, with a change that waits.
+    pub(super) fn waiting(mut self, wait: Option<Wait>) -> Self {
+        if let Self::Number(ask) = &mut self {
+            ask.wait = wait;
+        }
+        self
+    }
+
     /// Whose allowance the request is taken from: the caller's, for one customer or one address.
     pub(super) fn allowance(&self) -> (&Caller, &str) {
         match self {
@@ -119,7 +129,7 @@ pub(super) fn read(
             let wish = wish(call, body)?;
             who.rest(body)?;
             who.ticket = ticket(call, body, &channel, print);
-            Ok(Ask::Number(Box::new(NumberAsk { who, number, vpa, wish })))
+            Ok(Ask::Number(Box::new(NumberAsk { who, number, vpa, wish, wait: None })))
         }
         Call::Fetch => {
             let mut who = Reading { call, body, signed }.who(caller)?;
@@ -136,7 +146,7 @@ pub(super) fn read(
 }
 
 const NUMBER_RULE: &str =
-    "is not 8 to 10 digits without a leading 0, the last three not all the same";
+    "is not 8 to 10 digits without a leading 0, the last three of 8 or 9 not all the same";
 const VPA_RULE: &str = "is not vpa@handle";
 const SHAPE_RULE: &str = "is missing or not a string";
 
@@ -284,17 +294,27 @@ fn ticket(
     Some(Ticket { txn, print: print.finish() })
 }
 
-/// When the request was made, as 13 digits: a string, or in a signed body also a number.
-pub(super) fn millis(member: &Member) -> Option<i64> {
-    match member {
-        Member::Text(text) => digits(text),
-        Member::Number(number) => digits(&number.to_string()),
-        Member::Absent | Member::Other => None,
+/// When a request was made, by its header: 13 digits.
+pub(super) fn millis(text: &str) -> Option<i64> {
+    digits(text).filter(|_| text.len() == 13)
+}
+
+/// When a signed body was made: 13 digits, or 10 that are seconds (RFC 7519, 2), a string or a
+/// number.
+pub(super) fn issued(member: &Member) -> Option<i64> {
+    let text = match member {
+        Member::Text(text) => text,
+        Member::Number(number) => &number.to_string(),
+        Member::Absent | Member::Other => return None,
+    };
+    match text.len() {
+        10 => digits(text)?.checked_mul(1000),
+        _ => millis(text),
     }
 }
 
 fn digits(text: &str) -> Option<i64> {
-    let plain = text.len() == 13 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok())?
 }
 
