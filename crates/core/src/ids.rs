@@ -343,7 +343,8 @@ mod tests {
 
     #[test]
     fn upi_numbers_keep_their_rules() {
-        for good in ["87654321", "765432189", "9876543210", "10000001", "9876543000", "9999999999"] {
+        for good in ["87654321", "765432189", "9876543210", "10000001", "9876543000", "9999999999"]
+        {
             assert!(UpiNumber::parse(good).is_ok(), "{good}");
         }
         for bad in [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kunji_vault::{BirthDate, Blocklist, PinLength, Policy};
 
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, MerchantId};
 use crate::time::{DAY_MS, MINUTE_MS};
 
 /// Wrong PINs, OTPs or ATM PINs that anybody may ever be told about in a window.
@@ -91,6 +91,12 @@ impl Rules {
             None => Some(Hears::All),
             Some(told) => told.get(channel).copied(),
         }
+    }
+
+    /// The first channel of a merchant that hears of changes.
+    #[must_use]
+    pub fn first_told(&self, merchant: &MerchantId) -> Option<&ChannelId> {
+        self.told.as_ref()?.keys().find(|channel| channel.merchant == *merchant)
     }
 
     /// The PIN policy for one holder.

@@ -116,8 +116,8 @@ struct Round {
 enum Arrival {
     /// It is not posted again, even if that could not be kept.
     Ended(Delivered),
-    /// It is tried again; the receiver may have asked for a pause, in milliseconds.
-    NotYet(Option<i64>),
+    /// It is tried again; the receiver may have asked not to before an instant.
+    NotYet(Option<Millis>),
 }
 
 impl Round {
@@ -220,9 +220,7 @@ impl Round {
         match arrival {
             Arrival::Ended(end) => pace.ended = Some(end),
             Arrival::NotYet(None) => {}
-            Arrival::NotYet(Some(pause_ms)) => {
-                *pace = pace.asked(self.app.clock().now(), pause_ms, pace::last_try(at));
-            }
+            Arrival::NotYet(Some(until)) => *pace = pace.asked(until, pace::last_try(at)),
         }
     }
 }
@@ -269,6 +267,7 @@ impl Delivery {
             return Arrival::NotYet(None);
         };
         let told = self.client.post(webhook, message).await;
+        let now = self.app.clock().now();
         self.count(match told {
             Told::Taken => "delivered",
             Told::Refused(_) => "refused",
@@ -277,7 +276,9 @@ impl Delivery {
         });
         match told {
             Told::Taken => Arrival::Ended(Delivered::Arrived),
-            Told::Refused(pause_ms) => Arrival::NotYet(pause_ms),
+            Told::Refused(pause_ms) => {
+                Arrival::NotYet(pause_ms.map(|pause_ms| pace::asked_until(now, pause_ms)))
+            }
             Told::Unreachable => Arrival::NotYet(None),
             Told::Gone => {
                 tracing::warn!(

@@ -14,9 +14,7 @@ use crate::customer::{
 };
 use crate::errand::ErrandKey;
 use crate::ids::{Caller, CaptureId, ProfileId, UpiNumber, Vpa};
-use crate::mapper::{
-    Address, AddressCommand, Number, NumberCommand, Registrant, Update,
-};
+use crate::mapper::{Address, AddressCommand, Number, NumberCommand, Registrant, Update};
 use crate::receipt::{Receipt, ReceiptKey, Reply};
 use crate::store::{Load, Store};
 use crate::time::{Clock, Stamp};
@@ -190,9 +188,9 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 by,
                 update: Update::Disable | Update::Delete | Update::Reactivate,
             } => (by, Aim::Update),
-            NumberCommand::LookUp
-            | NumberCommand::Settle { .. }
-            | NumberCommand::Told { .. } => return Err(Fault::Busy),
+            NumberCommand::LookUp | NumberCommand::Settle { .. } | NumberCommand::Told { .. } => {
+                return Err(Fault::Busy);
+            }
         };
         let (profile, number) = (registrant.owner.clone(), registrant.number.clone());
         let holding = Holding::Number(number.clone());

@@ -279,12 +279,12 @@ impl Number {
     /// A number that is the registrant's from now on.
     #[must_use]
     pub fn registered(by: &Registrant, now: Millis) -> Self {
-        Self::of(by.number.clone(), Held::taken(by, now))
+        Self::settled(by.number.clone(), Held::taken(by, now))
     }
 
     /// A number that somebody has, or had.
     #[must_use]
-    pub fn of(number: UpiNumber, held: Held) -> Self {
+    pub fn settled(number: UpiNumber, held: Held) -> Self {
         let Held { owner, mobile, vpa, state, since, channel } = held;
         Self { number, owner, mobile, vpa, state: state.into(), since, channel }
     }
@@ -367,14 +367,12 @@ impl Number {
         }
         match (decided, by.wait) {
             (Err(refusal), _) => Turn::refused(refusal),
-            (Ok((change, next)), Some(wait)) => {
-                Self::pend(before, (by, change, next), wait, at.1)
-            }
+            (Ok((change, next)), Some(wait)) => Self::pend(before, (by, change, next), wait, at.1),
             (Ok((change, next)), None) => {
                 let left = before.and_then(Self::held);
                 let told = Told { change, done: true, txn: by.txn.as_ref(), asked: None };
                 let errands = Self::errands(&by.number, (left.as_ref(), &next), &told, at);
-                let next = Self::of(by.number.clone(), next);
+                let next = Self::settled(by.number.clone(), next);
                 Turn { errands, ..Turn::changed(change.into(), next) }
             }
         }
@@ -430,6 +428,8 @@ impl Aggregate for Number {
     }
 }
 
+#[cfg(test)]
+mod pending_tests;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -195,17 +195,14 @@ mod tests {
             ("Sun, 06 Nov 1994 08:50:37", None),
             ("Sun, 36 Nov 1994 08:50:37 GMT", None),
         ] {
-            let headers = HeaderMap::from_iter([(
-                header::RETRY_AFTER,
-                HeaderValue::from_str(text).unwrap(),
-            )]);
+            let headers =
+                HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap())]);
             assert_eq!(retry_after(&headers, Millis(AT)), expected, "{text}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), Millis(AT)), None);
-        let twice = [(header::RETRY_AFTER, HeaderValue::from(1)); 2];
         let mut headers = HeaderMap::new();
-        for (name, value) in twice {
-            headers.append(name, value);
+        for seconds in [1, 1] {
+            headers.append(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         assert_eq!(retry_after(&headers, Millis(AT)), None);
     }

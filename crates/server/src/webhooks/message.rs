@@ -180,11 +180,8 @@ mod tests {
         String::from_utf8(message.body).unwrap()
     }
 
-    const DISABLED: NumberChange = NumberChange::Ended {
-        change: Change::Disable,
-        done: true,
-        state: Some(Settled::Disabled),
-    };
+    const DISABLED: NumberChange =
+        NumberChange::Ended { change: Change::Disable, done: true, state: Some(Settled::Disabled) };
 
     #[test]
     fn an_event_is_flat_or_wrapped() {
@@ -216,8 +213,8 @@ mod tests {
         ] {
             let body: serde_json::Value =
                 serde_json::from_str(&written(Shape::Flat, change, None)).unwrap();
-            let words =
-                ["action", "status", "upiNumberStatus"].map(|name| body[name].as_str().unwrap_or("-"));
+            let words = ["action", "status", "upiNumberStatus"]
+                .map(|name| body[name].as_str().unwrap_or("-"));
             assert_eq!(words, expected, "{change:?}");
             // Nobody's request id: one of ours.
             assert_eq!(body["gatewayTransactionId"], "KNJ000000000000000000000000000ABC01");

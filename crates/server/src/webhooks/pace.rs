@@ -12,6 +12,11 @@ const PAUSES_MS: [i64; 6] =
 /// The longest pause that a receiver may ask for.
 const ASKED_MS_MAX: i64 = 6 * 60 * MINUTE_MS;
 
+/// Until when a receiver may ask to be left alone.
+pub(super) fn asked_until(now: Millis, pause_ms: i64) -> Millis {
+    now.plus(pause_ms.min(ASKED_MS_MAX))
+}
+
 /// What is remembered of an event between two tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Pace {
@@ -62,10 +67,8 @@ impl Pace {
 
 impl Pace {
     /// The pace once the receiver has asked for a pause: it is never a shorter one.
-    pub(super) fn asked(self, now: Millis, pause_ms: i64, last_try: Millis) -> Self {
-        let asked = now.plus(pause_ms.min(ASKED_MS_MAX));
-        let asked = if now < last_try { asked.min(last_try) } else { asked };
-        Self { next: self.next.max(Some(asked)), ..self }
+    pub(super) fn asked(self, until: Millis, last_try: Millis) -> Self {
+        Self { next: self.next.max(Some(until.min(last_try))), ..self }
     }
 }
 
@@ -109,13 +112,14 @@ mod tests {
     #[test]
     fn a_receiver_may_ask_for_a_longer_pause_but_not_for_a_day() {
         let pace = Pace::default().after(AT, last_try(AT), 128);
-        let due = |asked_ms| pace.asked(AT, asked_ms, last_try(AT)).next.unwrap().0 - AT.0;
+        let due =
+            |asked_ms| pace.asked(asked_until(AT, asked_ms), last_try(AT)).next.unwrap().0 - AT.0;
         let own = pace.next.unwrap().0 - AT.0;
         assert_eq!(due(0), own, "a shorter one is none");
         assert_eq!(due(60_000), 60_000);
         assert_eq!(due(i64::MAX), ASKED_MS_MAX);
-        let late = last_try(AT).plus(-1000);
-        let pace = pace.asked(late, i64::MAX, last_try(AT));
+        let late = asked_until(last_try(AT).plus(-1000), i64::MAX);
+        let pace = pace.asked(late, last_try(AT));
         assert_eq!(pace.next, Some(last_try(AT)), "the last try is at the end of the day");
         assert_eq!(pace.tries, 1);
     }

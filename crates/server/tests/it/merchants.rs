@@ -4,6 +4,7 @@ mod audit;
 mod fetch;
 mod integrity;
 mod lookups;
+mod pending;
 mod races;
 mod registers;
 mod transport;
@@ -277,16 +278,18 @@ fn failed(answer: &Answer, code: &str, message: &str) -> Said {
 }
 
 /// `gatewayResponseMessage` of every gateway code.
-const MESSAGES: [(&str, &str); 9] = [
+const MESSAGES: [(&str, &str); 11] = [
     ("00", "Success"),
+    ("01", "Pending"),
     ("KU01", "UPI number is not registered"),
     ("KU02", "Action is not allowed in this state"),
     ("KU03", "UPI number is already in this state"),
     ("KU04", "VPA is not of this customer or PSP"),
     ("KU05", "UPI number is not linked to the VPA named"),
-    ("KU06", "UPI number is held by another customer"),
     ("KU07", "UPI number is in its cooling period"),
     ("KU08", "Customer has as many as allowed"),
+    ("KU09", "A change of the UPI number is pending"),
+    ("MM18", "UPI number is held by another customer"),
 ];
 
 /// The verdict about a number, byte for byte: code, status (or none), VPA.
@@ -300,7 +303,11 @@ fn verdict(
     let Client { merchant, channel, customer, mobile, .. } = client;
     let (number, txn) = (&asked["upiNumber"], &asked["upiRequestId"]);
     let (_, message) = MESSAGES.iter().find(|(known, _)| *known == code).unwrap();
-    let triple = if code == "00" { "SUCCESS" } else { "FAILURE" };
+    let triple = match code {
+        "00" => "SUCCESS",
+        "01" => "PENDING",
+        _ => "FAILURE",
+    };
     let status = match status {
         "" => String::new(),
         status => format!(r#""status":"{status}","#),
@@ -365,6 +372,7 @@ pub(crate) fn tables() -> Vec<(&'static str, &'static crate::coverage::Table)> {
         updates::TABLES,
         lookups::TABLES,
         registers::TABLES,
+        pending::TABLES,
         fetch::TABLES,
         integrity::TABLES,
         transport::TABLES,

@@ -46,7 +46,9 @@ fn claiming(command: &NumberCommand) -> CustomerCommand {
             (by, Aim::ChangeVpa { existing: existing.clone() })
         }
         NumberCommand::Update { by, .. } => (by, Aim::Update),
-        NumberCommand::LookUp | NumberCommand::Told { .. } => unreachable!("it claims nothing"),
+        NumberCommand::LookUp | NumberCommand::Settle { .. } | NumberCommand::Told { .. } => {
+            unreachable!("it claims nothing")
+        }
     };
     CustomerCommand::ClaimNumber { number: by.number.clone(), vpa: by.vpa.clone(), aim }
 }

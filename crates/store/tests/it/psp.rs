@@ -205,6 +205,9 @@ impl<S: Store + Survey> Psp<S> {
                 }
                 engine.end_capture(&id).await.unwrap().unwrap();
             }
+            Task::SettleNumber(number) => {
+                engine.settle_number(&caller(), &number, errand.key).await.unwrap();
+            }
             Task::Tell(_) => unreachable!("news wait in lanes of their own"),
         }
     }
@@ -317,6 +320,7 @@ pub(crate) fn by(who: &str, digits: &str, nth: u8) -> Registrant {
         vpa: vpa_of(who, nth),
         channel: Some(channel(who)),
         txn: None,
+        wait: None,
     }
 }
 

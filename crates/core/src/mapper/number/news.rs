@@ -38,7 +38,7 @@ impl Number {
                 (NumberChange::Ended { .. }, None) => Hears::All,
                 (_, _) => Hears::Unanswered,
             };
-            let Some(channel) = listening(held.channel.as_ref(), scope, rules) else { return };
+            let Some(channel) = listening(held, scope, rules) else { return };
             let news = NumberNews {
                 number: number.clone(),
                 customer: held.owner.customer.clone(),
@@ -73,9 +73,11 @@ fn settle(profile: &ProfileId, number: &UpiNumber) -> Task {
     Task::Settle { profile: profile.clone(), holding: Holding::Number(number.clone()) }
 }
 
-/// The channel, where it hears of such changes.
-fn listening(channel: Option<&ChannelId>, of: Hears, rules: &Rules) -> Option<ChannelId> {
-    let channel = channel?;
+/// The channel that the number names, else its merchant's first one that listens; where it hears of
+/// such changes.
+fn listening(held: &Held, of: Hears, rules: &Rules) -> Option<ChannelId> {
+    let first = || rules.first_told(&held.owner.merchant);
+    let channel = held.channel.as_ref().or_else(first)?;
     match (rules.hears(channel)?, of) {
         (Hears::All, _) | (Hears::Unanswered, Hears::Unanswered) => Some(channel.clone()),
         (Hears::Unanswered, Hears::All) => None,

@@ -29,7 +29,7 @@ impl Number {
             key: key.clone(),
         };
         let state = NumberState::Pending(Box::new(pending));
-        let next = Self { state, ..Self::of(by.number.clone(), shown) };
+        let next = Self { state, ..Self::settled(by.number.clone(), shown) };
         let errands = vec![Errand { key, task: Task::SettleNumber(by.number.clone()) }];
         Turn { errands, ..Turn::changed(NumberOutcome::Pending, next) }
     }
@@ -48,10 +48,10 @@ impl Number {
         let (change, done) = (pending.change, pending.succeeds);
         let (outcome, next) = if done {
             let next = Held { since: at.1.now, ..pending.next.clone() };
-            (NumberOutcome::Settled, Self::of(number.number.clone(), next))
+            (NumberOutcome::Settled, Self::settled(number.number.clone(), next))
         } else {
             let next = match pending.before.clone() {
-                Some(before) => Self::of(number.number.clone(), before),
+                Some(before) => Self::settled(number.number.clone(), before),
                 None => Self { state: NumberState::Free, ..number.clone() },
             };
             (NumberOutcome::Failed, next)

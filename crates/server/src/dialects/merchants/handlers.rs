@@ -13,8 +13,8 @@ use super::integrity::{self, Signed};
 use super::reply::Failure;
 use super::{envelope, numbers, request};
 use crate::app::App;
-use crate::sandbox::fault;
 use crate::body::{self, BodyError};
+use crate::sandbox::fault;
 
 /// Longest `{apiVersion}`, a label that routes and nothing else.
 const VERSION_LEN_MAX: usize = 8;

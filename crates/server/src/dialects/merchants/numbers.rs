@@ -111,9 +111,7 @@ async fn claim(
                 Refused::Api(..) => refused(refusal),
                 Refused::Gateway(code) => ask.decided(code, seen.as_ref(), mobile, stamp),
             },
-            |turn, now, stamp| {
-                Some(ask.decided(MapperCode::of(turn.verdict), now, mobile, stamp))
-            },
+            |turn, now, stamp| Some(ask.decided(MapperCode::of(turn.verdict), now, mobile, stamp)),
         )
         .await?;
     Ok(match claimed {
