@@ -17,7 +17,7 @@ use kunji_core::ids::{
     Caller, CaptureId, ChannelId, CredentialId, CredentialKind, MerchantCustomerId, MerchantId,
     Mobile, ProfileId, TxnId, UpiNumber, Vpa,
 };
-use kunji_core::mapper::{Address, Number, NumberCommand, NumberState, Registrant, Update};
+use kunji_core::mapper::{Address, Number, NumberCommand, Registrant, Update, Wait};
 use kunji_core::receipt::Reply;
 use kunji_core::rules::Rules;
 use kunji_core::store::{Store, Survey};
@@ -264,7 +264,7 @@ impl<S: Store + Survey> Psp<S> {
 pub(crate) fn discord(states: &BTreeMap<String, State>) -> Option<String> {
     let kept = |subject: &Subject| states.get(&subject.to_string());
     for state in states.values() {
-        if let Some(number) = Number::of(state).filter(|one| one.state != NumberState::Deleted) {
+        if let Some(number) = Number::of(state).filter(|one| one.is_held_by(&one.owner)) {
             let owner = kept(&Subject::Customer(number.owner.clone())).and_then(Customer::of);
             let holding = Holding::Number(number.number.clone());
             let expected = Claim::settled(holding.clone(), vec![number.vpa.clone()]);
@@ -330,6 +330,23 @@ pub(crate) fn register(who: &str, digits: &str) -> NumberCommand {
 
 pub(crate) fn update(who: &str, digits: &str, nth: u8, update: Update) -> NumberCommand {
     NumberCommand::Update { by: by(who, digits, nth), update }
+}
+
+/// The same command, whose change waits for a second.
+pub(crate) fn waiting(command: NumberCommand, succeeds: bool) -> NumberCommand {
+    let wait = Some(Wait { after_ms: 1000, succeeds });
+    match command {
+        NumberCommand::Register(by) => NumberCommand::Register(Registrant { wait, ..by }),
+        NumberCommand::Port { by, existing } => {
+            NumberCommand::Port { by: Registrant { wait, ..by }, existing }
+        }
+        NumberCommand::Update { by, update } => {
+            NumberCommand::Update { by: Registrant { wait, ..by }, update }
+        }
+        NumberCommand::LookUp | NumberCommand::Settle { .. } | NumberCommand::Told { .. } => {
+            unreachable!("it changes nothing")
+        }
+    }
 }
 
 /// Ports the number from where it leads to the customer's first VPA.

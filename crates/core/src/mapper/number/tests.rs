@@ -347,6 +347,29 @@ fn told_message_falls_and_changes_nothing() {
     }
 }
 
+/// Rows of older builds are read by the places of the variants.
+#[test]
+fn states_and_news_are_stored_as_they_always_were() {
+    for (state, expected) in [
+        (NumberState::Active, 0),
+        (NumberState::Disabled, 1),
+        (NumberState::Deleted, 2),
+        (NumberState::Free, 4),
+    ] {
+        assert_eq!(postcard::to_stdvec(&state).unwrap(), [expected], "{state:?}");
+    }
+    for (change, expected) in [
+        (NumberChange::Now(Settled::Active), vec![0, 0]),
+        (NumberChange::Now(Settled::Deleted), vec![0, 2]),
+        (NumberChange::PortedOut, vec![1]),
+        (done(Change::Create, Settled::Disabled), vec![2, 0, 1, 1, 1]),
+    ] {
+        assert_eq!(postcard::to_stdvec(&change).unwrap(), expected, "{change:?}");
+    }
+    let settle = Task::SettleNumber(UpiNumber::parse("87654321").unwrap());
+    assert_eq!(postcard::to_stdvec(&settle).unwrap()[0], 3);
+}
+
 #[test]
 fn audit_names_every_command() {
     let key = ErrandKey { lane: Lane::Holdings, due: now(), serial: 3, place: 0 };
