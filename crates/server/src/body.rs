@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kunji_core::reason::Reason;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -21,6 +22,20 @@ pub enum BodyError {
     TooLarge,
     /// Cut off, or slower than [`BODY_TIMEOUT`].
     Incomplete,
+}
+
+/// Why a body that is too long is refused.
+#[must_use]
+pub fn too_long() -> Reason {
+    Reason::BodyTooLong { len_max: u32::try_from(BODY_LEN_MAX).unwrap_or(u32::MAX) }
+}
+
+/// Where a body breaks that is no JSON; `None`: it is JSON, but another one.
+#[must_use]
+pub fn broken(error: &serde_json::Error) -> Option<Reason> {
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let (line, column) = (place(error.line()), place(error.column()));
+    (!error.is_data()).then_some(Reason::NotJson { line, column })
 }
 
 /// Reads the body to its end.

@@ -2,12 +2,16 @@
 //!
 //! The codes are those of the contract page `upi-number.md`.
 
+use std::sync::{Mutex, PoisonError};
+
 use kunji_core::aggregate::Aggregate as _;
 use kunji_core::customer::{Aim, Customer, CustomerRefusal};
+use kunji_core::engine::Answered;
 use kunji_core::ids::Vpa;
 use kunji_core::mapper::{
     Number, NumberCommand, NumberOutcome, NumberRefusal, NumberState, Registrant,
 };
+use kunji_core::reason::Reason;
 use kunji_core::rules::Rules;
 use kunji_core::time::Stamp;
 
@@ -107,17 +111,17 @@ impl MapperCode {
     /// It is about the number: what the customer has already is no obstacle, nor how many others.
     ///
     /// # Errors
-    /// `CustomerRefusal` when the customer could not have it, whoever held it.
+    /// `Hindrance` when it could not be had.
     pub fn foreseen(
         customer: &Customer,
         now: Option<&Number>,
         by: &Registrant,
         aim: &Aim,
         (rules, stamp): (&Rules, &Stamp),
-    ) -> Result<Self, CustomerRefusal> {
+    ) -> Result<(), Hindrance> {
         match customer.may_claim(&by.number, &by.vpa, aim, rules) {
             Ok(()) | Err(CustomerRefusal::LimitReached) => {}
-            Err(refusal) => return Err(refusal),
+            Err(refusal) => return Err(Hindrance::Customer(refusal)),
         }
         let command = match aim {
             Aim::Port => {
@@ -130,11 +134,47 @@ impl MapperCode {
             }
         };
         let own = *aim != Aim::Port;
-        Ok(match Number::decide(now, &command, rules, stamp).verdict {
-            Ok(_) => Self::Success,
-            Err(NumberRefusal::AlreadyInThisState) if own => Self::Success,
-            Err(refusal) => refusal.into(),
-        })
+        match Number::decide(now, &command, rules, stamp).verdict {
+            Ok(_) => Ok(()),
+            Err(NumberRefusal::AlreadyInThisState) if own => Ok(()),
+            Err(refusal) => Err(Hindrance::Number(refusal)),
+        }
+    }
+}
+
+/// What stands against having a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The customer could not have it, whoever held it.
+    Customer(CustomerRefusal),
+    /// The mapper would say no.
+    Number(NumberRefusal),
+}
+
+impl From<Hindrance> for Reason {
+    fn from(hindrance: Hindrance) -> Self {
+        match hindrance {
+            Hindrance::Customer(refusal) => refusal.into(),
+            Hindrance::Number(refusal) => refusal.into(),
+        }
+    }
+}
+
+/// Keeps what a look found against it, for whoever says why.
+#[derive(Debug, Default)]
+pub struct Hindered(Mutex<Option<Hindrance>>);
+
+impl Hindered {
+    /// Notes what the last look found.
+    pub fn note(&self, foreseen: Result<(), Hindrance>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = foreseen.err();
+    }
+
+    /// The reason of the answer: its own, else what was noted.
+    #[must_use]
+    pub fn explain(&self, answered: Answered) -> Answered {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner).map(Into::into);
+        Answered { reason: answered.reason.or(noted), ..answered }
     }
 }
 

@@ -4,7 +4,7 @@
 //! after a crash does what is missing.
 
 use super::turn::{By, Turned};
-use super::{COMMIT_TRIES_MAX, Engine, Fault, Workers};
+use super::{Answered, COMMIT_TRIES_MAX, Engine, Fault, Workers};
 use crate::aggregate::{Kept as _, Turn};
 use crate::audit::Subject;
 use crate::capture::{Capture, CaptureCommand, Ending, Order, Purpose};
@@ -210,10 +210,9 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 let claim = now.as_ref().and_then(|customer| customer.claim(&holding));
                 claim.and_then(|claim| claim.open.clone())
             }
-            Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => {
-                return Ok(Claimed::Answered(reply));
+            refused => {
+                return Ok(refused.answered().map_or(Claimed::Duplicate, Claimed::Answered));
             }
-            Turned::Decided { .. } | Turned::Duplicate => return Ok(Claimed::Duplicate),
         };
         let left = self.left_behind(&command, &profile).await?;
         let subject = Subject::Number(number);
@@ -223,12 +222,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         if let Some(left) = left.filter(|_| changed) {
             self.settle_own(&by.caller, &left, &holding, None).await?;
         }
-        Ok(match turned {
-            Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => {
-                Claimed::Answered(reply)
-            }
-            Turned::Decided { reply: None, .. } | Turned::Duplicate => Claimed::Duplicate,
-        })
+        Ok(turned.answered().map_or(Claimed::Duplicate, Claimed::Answered))
     }
 
     /// Who holds the number that is about to be ported.
@@ -305,7 +299,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
     /// This was answered, now or before.
-    Answered(Reply),
+    Answered(Answered),
     /// The request id was used for something else.
     Duplicate,
 }

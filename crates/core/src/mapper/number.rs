@@ -270,6 +270,7 @@ impl From<NumberRefusal> for Reason {
             NumberRefusal::NotTheLinkedVpa => "the number does not lead to the VPA that was named",
             NumberRefusal::HeldByAnother => "another customer holds the number",
             NumberRefusal::Cooling => "another customer gave the number back not long ago",
+            NumberRefusal::Pending => "a change of the number is not settled yet",
         };
         Self::rule(refusal.into(), sentence)
     }

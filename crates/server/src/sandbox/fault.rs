@@ -13,8 +13,8 @@ use crate::app::App;
 /// The header that asks for one.
 pub const HEADER: &str = "X-Kunji-Fault";
 /// What it may say.
-pub const PENDING_RULE: &str =
-    "is not pending, with ; after=<span such as 30s> and ; status=SUCCESS or FAILURE if wanted";
+pub const PENDING: &str =
+    "pending, with ; after=<span such as 30s> and ; status=SUCCESS or FAILURE if wanted";
 
 /// How long a change is pending when nobody says.
 const AFTER_MS: i64 = 30_000;

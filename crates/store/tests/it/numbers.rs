@@ -112,7 +112,7 @@ fn repeated_request_has_the_same_reply(mut home: impl Home) {
         ] {
             let first = psp.ask(txn, command.clone()).await;
             assert!(
-                matches!(&first, Claimed::Answered(reply) if reply.code == expected),
+                matches!(&first, Claimed::Answered(answered) if answered.reply.code == expected),
                 "{first:?}"
             );
             let (states, errands) = (psp.rows(), psp.errands(&Lane::Channel(channel("one"))).await);
@@ -142,7 +142,7 @@ fn request_sent_two_hundred_times_takes_effect_once(mut home: impl Home) {
         for one in running {
             replies.push(one.await.unwrap());
         }
-        assert!(matches!(&replies[0], Claimed::Answered(reply) if reply.code == "registered"));
+        assert!(matches!(&replies[0], Claimed::Answered(answered) if answered.reply.code == "registered"));
         assert!(replies.iter().all(|reply| *reply == replies[0]), "all replies are the same bytes");
         let events = verify_chains(&psp.engine.store);
         assert_eq!(events.iter().filter(|event| event.verdict == "registered").count(), 1);

@@ -114,7 +114,7 @@ impl<S: Store + Survey> Psp<S> {
     /// The word that such a request ends with.
     pub(crate) async fn verdict(&self, txn: &str, command: NumberCommand) -> String {
         match self.ask(txn, command).await {
-            Claimed::Answered(reply) => reply.code,
+            Claimed::Answered(answered) => answered.reply.code,
             Claimed::Duplicate => "duplicate".to_owned(),
         }
     }

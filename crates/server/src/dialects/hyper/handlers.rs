@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use kunji_core::engine::Fault;
 use kunji_core::ids::CaptureId;
 use kunji_core::mapper::Wait;
+use kunji_core::reason::Reason;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -77,15 +78,14 @@ impl From<RetryAfter> for Stop {
 impl Stop {
     fn event(self, app: &App, request_id: &str) -> Event {
         match self {
-            Self::Bad(BadMember(message)) => {
-                Event::error(request_id, SdkError::BadParameter, &message)
+            Self::Bad(BadMember { message, reason }) => {
+                Event::error(request_id, SdkError::BadParameter, &message, reason)
             }
             Self::Denied(Denied::NotAuthentic(why)) => {
-                app.explain(SdkError::NotAuthentic.code(), why);
-                Event::not_authentic(request_id)
+                Event::not_authentic(request_id, Reason::Unsigned(why.into()))
             }
             Self::Denied(Denied::Fault(fault)) => broken(app, &fault, request_id),
-            Self::TooMany(after) => Event::too_many(request_id, after),
+            Self::TooMany(after) => Event::too_many(request_id, after, Reason::AllowanceUsedUp),
         }
     }
 }
@@ -103,10 +103,10 @@ pub(super) async fn process(State(app): State<App>, http: HttpRequest) -> Event 
     let Object(body) = body;
     let envelope = match Envelope::read(&body) {
         Ok(envelope) => envelope,
-        Err(BadMember(message)) => {
+        Err(BadMember { message, reason }) => {
             let request_id = body.get("requestId").and_then(|id| id.as_str());
             let request_id = request_id.filter(|id| id.len() <= 256).unwrap_or_default();
-            let event = Event::error(request_id, SdkError::BadParameter, &message);
+            let event = Event::error(request_id, SdkError::BadParameter, &message, reason);
             return event.with_status(StatusCode::BAD_REQUEST);
         }
     };
@@ -123,7 +123,8 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     let Some(action) = Action::parse(word) else {
         let word = word.chars().take(64).collect::<String>();
         let message = format!("Unknown event : {word}");
-        return Ok(Event::error(request_id, SdkError::UnknownOrLate, &message));
+        let why = Reason::malformed("action", "one of the actions");
+        return Ok(Event::error(request_id, SdkError::UnknownOrLate, &message, why));
     };
     let identity = Identity::of(app, headers, payload, action).await?;
     if identity.has_other_mobile() && action != Action::Bind {
@@ -132,7 +133,13 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     let merchant = identity.profile.merchant.as_str();
     app.admit_customer(&format!("hyper:{merchant}"), identity.profile.customer.as_str())?;
     let wait = fault::pending(app, headers);
-    let wait = wait.map_err(|_| BadMember(format!("{} {}", fault::HEADER, fault::PENDING_RULE)))?;
+    let wait = wait.map_err(|_| BadMember {
+        message: format!("{} is not {}", fault::HEADER, fault::PENDING),
+        reason: Reason::HeaderMalformed {
+            header: fault::HEADER.into(),
+            expected: fault::PENDING.into(),
+        },
+    })?;
     let ask = Ask { app, action, identity, request_id, payload, wait };
     match action {
         Action::Initiate => profile::initiate(ask).await,
@@ -169,24 +176,25 @@ pub(super) async fn submit(State(app): State<App>, id: NamedPath, http: HttpRequ
         Err(event) => return event,
     };
     let Some(secrets) = Secrets::of(body.0, &sitting.capture.order.purpose) else {
-        return Event::capture_failed(&request_id);
+        let why = Reason::malformed("creds", "one sealed block for each control, and no other");
+        return Event::capture_failed(&request_id, why);
     };
     // An allowance of its own: who knows one link cannot use up that of another.
     if let Err(after) = app.admit_customer("capture", sitting.capture.id.as_str()) {
-        return Event::too_many(&request_id, after);
+        return Event::too_many(&request_id, after, Reason::AllowanceUsedUp);
     }
     if let Err(after) = app.admit_guess(&app.issuer(), &sitting.capture.order.caller) {
-        return Event::too_many(&request_id, after);
+        return Event::too_many(&request_id, after, Reason::GuessBudgetUsedUp);
     }
     let open = sitting.capture.ending.is_none();
     let submitted = match (sitting.is_late(&app), sitting.is_unbound()) {
-        (true, _) if open => sitting.expire(&app).await.map(Submitted::Ended),
-        (false, true) if open => sitting.withdraw(&app).await.map(Submitted::Ended),
+        (true, _) if open => sitting.expire(&app).await.map(Submitted::late),
+        (false, true) if open => sitting.withdraw(&app).await.map(Submitted::withdrawn),
         (_, _) => sitting.submit(&app, secrets).await,
     };
     match submitted {
-        Ok(Submitted::Ended(ending)) => Event::ended(ending),
-        Ok(Submitted::TooLate) => Event::capture_failed(&request_id),
+        Ok(Submitted::Ended(ending, reason)) => Event::ended(ending).because(reason),
+        Ok(Submitted::TooLate(reason)) => Event::capture_failed(&request_id, reason),
         Err(fault) => broken(&app, &fault, &request_id),
     }
 }
@@ -246,21 +254,30 @@ pub(super) async fn page(State(app): State<App>, id: NamedPath) -> Response {
 
 /// The capture that is named; a session that is shown must be the one that it belongs to.
 async fn sitting(app: &App, headers: &HeaderMap, id: &NamedPath) -> Result<Sitting, Event> {
-    let unknown = || Event::capture_failed("").with_status(StatusCode::NOT_FOUND);
+    let unknown = || {
+        let why = Reason::rule("no_such_capture", "there is no such capture, or its link is over");
+        Event::capture_failed("", why).with_status(StatusCode::NOT_FOUND)
+    };
     let id = id.as_ref().ok().and_then(|Path(id)| CaptureId::parse(id).ok()).ok_or_else(unknown)?;
     let found = captures::find(app, &id).await.map_err(|fault| broken(app, &fault, ""))?;
     let sitting = found.ok_or_else(unknown)?;
     if headers.contains_key(SESSION) {
         let order = &sitting.capture.order;
-        let denied = || Event::not_authentic(&order.request_id);
-        let shown = Identity::by_session(app, headers).await.map_err(|_| denied())?;
+        let denied = |why: &'static str| {
+            Event::not_authentic(&order.request_id, Reason::Unsigned(why.into()))
+        };
+        let shown = match Identity::by_session(app, headers).await {
+            Ok(shown) => shown,
+            Err(Denied::NotAuthentic(why)) => return Err(denied(why)),
+            Err(Denied::Fault(_)) => return Err(denied("the session could not be looked up")),
+        };
         let other = match (&order.session, &shown.session) {
             (Some(opened), Some(shown)) => !opened.same_as(shown),
             (Some(_), None) => true,
             (None, _) => shown.profile != order.profile,
         };
         if other {
-            return Err(denied());
+            return Err(denied("the session is not the one that opened the capture"));
         }
     }
     Ok(sitting)
@@ -268,7 +285,7 @@ async fn sitting(app: &App, headers: &HeaderMap, id: &NamedPath) -> Result<Sitti
 
 fn broken(app: &App, fault: &Fault, request_id: &str) -> Event {
     app.report(fault, "hyper");
-    Event::error(request_id, SdkError::UnknownOrLate, "Outcome unknown")
+    Event::error(request_id, SdkError::UnknownOrLate, "Outcome unknown", None)
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
@@ -278,16 +295,23 @@ async fn read<T: DeserializeOwned>(
     http: HttpRequest,
     request_id: Option<&str>,
 ) -> Result<Object<T>, Event> {
-    let refused = |status: StatusCode, problem: &str| {
-        Event::error(request_id.unwrap_or_default(), SdkError::BadParameter, problem)
+    let refused = |status: StatusCode, problem: &str, why: Reason| {
+        Event::error(request_id.unwrap_or_default(), SdkError::BadParameter, problem, why)
             .with_status(status)
     };
     if !body::is_json(http.headers()) {
-        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be JSON"));
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(refused(status, "The content type must be JSON", Reason::NotCalledJson));
     }
     let bytes = body::read(http.into_body()).await.map_err(|error| match error {
-        BodyError::TooLarge => refused(StatusCode::PAYLOAD_TOO_LARGE, "The body is over 64 KiB"),
-        BodyError::Incomplete => refused(StatusCode::BAD_REQUEST, "The body is incomplete"),
+        BodyError::TooLarge => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            refused(status, "The body is over 64 KiB", body::too_long())
+        }
+        BodyError::Incomplete => {
+            let status = StatusCode::BAD_REQUEST;
+            refused(status, "The body is incomplete", Reason::BodyIncomplete)
+        }
     })?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -303,7 +327,9 @@ async fn read<T: DeserializeOwned>(
             }
         };
         let found = request_id.map_or_else(|| request_id_in(&bytes), |id| Some(id.to_owned()));
-        Event::error(&found.unwrap_or_default(), SdkError::BadParameter, &problem)
+        let why = body::broken(&error);
+        let why = why.unwrap_or(Reason::malformed("body", "an object with all of its members"));
+        Event::error(&found.unwrap_or_default(), SdkError::BadParameter, &problem, why)
             .with_status(StatusCode::BAD_REQUEST)
     })
 }

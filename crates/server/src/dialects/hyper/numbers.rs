@@ -1,11 +1,14 @@
 //! UPI numbers as the app sees them: the same mapper as the server API's.
 
+use std::sync::Arc;
+
 use kunji_core::aggregate::Turn;
 use kunji_core::audit::Subject;
 use kunji_core::customer::{Aim, Customer, CustomerRefusal};
 use kunji_core::engine::{By, Claimed, Fault, Ticket, Turned};
 use kunji_core::ids::{Caller, TxnId, UpiNumber, Vpa};
 use kunji_core::mapper::{Number, NumberCommand, NumberState, Registrant, Update};
+use kunji_core::reason::Reason;
 use kunji_core::refusal::Refusal;
 use kunji_core::time::{Millis, Stamp};
 
@@ -15,7 +18,7 @@ use super::reply::{Event, masked_mobile, other_info, status};
 use super::request::needed;
 use super::wire::NumberResult;
 use crate::app::App;
-use crate::mapper_code::{self, MapperCode, customer_refused};
+use crate::mapper_code::{self, Hindered, Hindrance, MapperCode, customer_refused};
 use crate::{result_code, wall};
 
 /// What the three actions have in common.
@@ -53,17 +56,24 @@ pub(super) async fn check(ask: Ask<'_>) -> Answer {
     };
     let by = by(&ask, &wanted)?;
     let (issuer, said) = (ask.app.issuer(), wanted.clone());
+    let hindered = Arc::new(Hindered::default());
+    let noted = Arc::clone(&hindered);
     let looked = ask.app.act(ask.action.as_str(), async move {
         let subject = Subject::Number(said.number.clone());
         let rules = &issuer.rules;
         let say = |_: &Turn<Number>, now: Option<&Number>, stamp: &Stamp| {
             let at = (rules, stamp);
             let foreseen = MapperCode::foreseen(&customer, now, &registrant, &aim, at);
-            let port = foreseen == Ok(MapperCode::Success) && aim == Aim::Port;
+            noted.note(foreseen);
+            let port = foreseen.is_ok() && aim == Aim::Port;
             let existing = now.filter(|_| port).map(|number| mapper_code::masked(&number.vpa));
             let state = mapper_code::availability(now, &registrant, at);
             let verdict = Said {
-                verdict: foreseen.map_or_else(Verdict::Customer, Verdict::Mapper),
+                verdict: match foreseen {
+                    Ok(()) => Verdict::Mapper(MapperCode::Success),
+                    Err(Hindrance::Customer(refusal)) => Verdict::Customer(refusal),
+                    Err(Hindrance::Number(refusal)) => Verdict::Mapper(refusal.into()),
+                },
                 state: mapper_code::status_word(state),
                 existing: existing.as_deref(),
             };
@@ -71,11 +81,9 @@ pub(super) async fn check(ask: Ask<'_>) -> Answer {
         };
         issuer.turn::<Number>(&by, &subject, &NumberCommand::LookUp, say).await
     });
-    Ok(match looked.await {
-        Ok(Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply)) => {
-            Event::kept(reply)
-        }
-        Ok(Turned::Decided { reply: None, .. } | Turned::Duplicate) => wanted.duplicate(ask.app),
+    Ok(match looked.await.map(Turned::answered) {
+        Ok(Some(answered)) => Event::kept(hindered.explain(answered)),
+        Ok(None) => wanted.duplicate(ask.app),
         Err(_) => wanted.unknown(ask.app),
     })
 }
@@ -202,7 +210,7 @@ async fn run(ask: Ask<'_>, wanted: Wanted, command: Option<NumberCommand>) -> An
         issuer.claim_number(&by, command, refuse, say).await
     });
     Ok(match claimed.await {
-        Ok(Claimed::Answered(reply)) => Event::kept(reply),
+        Ok(Claimed::Answered(answered)) => Event::kept(answered),
         Ok(Claimed::Duplicate) => wanted.duplicate(ask.app),
         Err(_) => wanted.unknown(ask.app),
     })
@@ -261,6 +269,16 @@ impl Verdict {
         }
     }
 
+    /// Why, where no turn says it.
+    fn reason(self) -> Option<Reason> {
+        match self {
+            Self::NotBound => Some(CustomerRefusal::NotBound.into()),
+            Self::Customer(refusal) => Some(refusal.into()),
+            Self::Duplicate => Some(Reason::OtherContent),
+            Self::Mapper(_) | Self::Unknown => None,
+        }
+    }
+
     /// Whether the API did what it was asked to, settled or not.
     fn is_accepted(self) -> bool {
         matches!(self, Self::Mapper(MapperCode::Success | MapperCode::Pending))
@@ -290,7 +308,7 @@ impl Wanted {
             gateway_timestamp: wall::indian(at),
             other_info: other_info(self.udf.as_deref()),
         };
-        Event::result(&self.request_id, code, payload)
+        Event::result(&self.request_id, code, payload).because(said.verdict.reason())
     }
 
     fn duplicate(&self, app: &App) -> Event {

@@ -73,19 +73,15 @@ struct JwsHeader {
     kid: Option<String>,
 }
 
-/// Proves who sent the request; says why not to who runs this, never to the caller.
+/// Proves who sent the request; why not is for who runs this, never for the caller.
 pub(super) async fn check<'a>(
     app: &'a App,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Signed<'a>, Failure> {
-    let proven = prove(app, headers, body.clone()).await;
-    if let Err(failure) = &proven
-        && failure.is_doubt()
-    {
-        app.explain("401", suspicion(app, headers, &body));
-    }
-    proven
+    prove(app, headers, body.clone()).await.map_err(|failure| {
+        if failure.is_doubt() { failure.unsigned(suspicion(app, headers, &body)) } else { failure }
+    })
 }
 
 /// What is wrong with a request whose sender could not be proven.
