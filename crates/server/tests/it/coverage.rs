@@ -12,7 +12,12 @@ use crate::coverage::printed::{Document, Printed};
 use crate::support::Kunji;
 
 /// Every document that a vendor printed, with the cases that reach what stands in it.
-const DOCUMENTS: &[&Document] = &[&crate::axis::DOCUMENT];
+const DOCUMENTS: &[&Document] = &[
+    &crate::axis::DOCUMENT,
+    &crate::hyper::SET_DOCUMENT,
+    &crate::hyper::CHANGE_DOCUMENT,
+    &crate::merchants::DOCUMENT,
+];
 
 /// What an answer came to, after its bytes were compared.
 #[derive(Debug)]

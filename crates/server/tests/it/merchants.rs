@@ -1,6 +1,7 @@
 //! The UPI number server API, row for row of its contract.
 
 mod audit;
+mod document;
 mod fetch;
 mod integrity;
 mod lookups;
@@ -16,6 +17,7 @@ use kunji_vault::{HmacKey, JweParts, JwsParts, RsaPrivate, RsaPublic, RsaScheme}
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+pub(crate) use self::document::DOCUMENT;
 use crate::coverage::Said;
 use crate::support::shape::starred;
 use crate::support::{Answer, Kunji, fresh};
@@ -378,4 +380,51 @@ pub(crate) fn tables() -> Vec<(&'static str, &'static crate::coverage::Table)> {
         transport::TABLES,
     ];
     modules.into_iter().flatten().copied().collect()
+}
+
+/// The first customer's backend, for tests of other modules.
+pub(crate) struct Sender {
+    at: String,
+    checksum: Option<&'static str>,
+}
+
+impl Sender {
+    pub(crate) fn nisha() -> Self {
+        Self { at: now(), checksum: None }
+    }
+
+    /// The same, with this checksum.
+    pub(crate) fn with_checksum(self, checksum: &'static str) -> Self {
+        Self { checksum: Some(checksum), ..self }
+    }
+
+    /// The same, at another time.
+    pub(crate) fn at(self, at: &str) -> Self {
+        Self { at: at.to_owned(), ..self }
+    }
+
+    pub(crate) fn txn(&self) -> String {
+        NISHA.txn()
+    }
+
+    pub(crate) fn fetch(&self, kunji: &Kunji) -> Answer {
+        self.send(kunji, FETCH, &json!({"merchantCustomerId": NISHA.customer}))
+    }
+
+    /// Asks for a change of her active number, with some members set to something else.
+    pub(crate) fn update(&self, kunji: &Kunji, action: &str, more: &Value) -> Answer {
+        let mut body = NISHA.update("87654321", action);
+        for (member, value) in more.as_object().unwrap() {
+            body[member] = value.clone();
+        }
+        self.send(kunji, UPDATE, &body)
+    }
+
+    fn send(&self, kunji: &Kunji, call: &str, body: &Value) -> Answer {
+        let post = NISHA.summed(body.to_string().as_bytes(), &self.at);
+        match self.checksum {
+            Some(checksum) => post.with("x-merchant-checksum", checksum).send(kunji, call),
+            None => post.send(kunji, call),
+        }
+    }
 }

@@ -388,6 +388,10 @@ fn the_body_tells_no_more_than_documented() {
     assert_eq!(body.len(), 13);
 }
 
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// `2016-07-15T02:58:37+05:30`.
 fn is_indian(text: &str) -> bool {
     text.len() == 25 && text.ends_with("+05:30") && text.parse::<jiff::Timestamp>().is_ok()
@@ -449,11 +453,10 @@ fn a_mobile_number_that_was_ported_away_is_told_to_who_had_it() {
     let text = String::from_utf8(event.body.clone()).unwrap();
     let text = starred(&text, "gateway_timestamp", is_indian);
     let text = starred(&text, "date_created", |at| at.len() == 20 && at.ends_with('Z'));
-    let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let text = starred(&text, "id", |id| {
-        id.strip_prefix("evt_V2_").is_some_and(|id| id.len() == 32 && hex(id))
+        id.strip_prefix("evt_V2_").is_some_and(|id| id.len() == 32 && is_hex(id))
     });
-    let text = starred(&text, "gateway_transaction_id", |id| id.len() == 35 && hex(&id[3..]));
+    let text = starred(&text, "gateway_transaction_id", |id| id.len() == 35 && is_hex(&id[3..]));
     assert_eq!(
         text,
         r#"{"id":"*","event_name":"MERCHANT_CUSTOMER_PORTED_UPI_NUMBER","date_created":"*","content":{"merchant_customer":{"upi":{"action":"PORTED_OUT","custom_response":"{}","customer_mobile_number":"919876543210","gateway_timestamp":"*","gateway_transaction_id":"*","merchant_channel_id":"STOCKAPP","merchant_customer_id":"1234567","merchant_id":"stock","status":"SUCCESS","type":"UPI_NUMBER_MAPPER","upi_number":"9876543210","vpa":"something@handle"}}}}"#
@@ -504,7 +507,7 @@ fn a_receiver_says_when_to_come_back() {
     ]);
     change(&kunji, "DISABLE", ACTIVE);
     let first = receiver.next();
-    let mut again = |refused, early: &str, then: &str| {
+    let again = |refused, early: &str, then: &str| {
         counted(metrics, "refused", refused);
         assert_eq!(receiver.rest().len(), 0);
         kunji.advance(early);

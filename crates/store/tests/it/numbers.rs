@@ -142,7 +142,9 @@ fn request_sent_two_hundred_times_takes_effect_once(mut home: impl Home) {
         for one in running {
             replies.push(one.await.unwrap());
         }
-        assert!(matches!(&replies[0], Claimed::Answered(answered) if answered.reply.code == "registered"));
+        assert!(
+            matches!(&replies[0], Claimed::Answered(answered) if answered.reply.code == "registered")
+        );
         assert!(replies.iter().all(|reply| *reply == replies[0]), "all replies are the same bytes");
         let events = verify_chains(&psp.engine.store);
         assert_eq!(events.iter().filter(|event| event.verdict == "registered").count(), 1);
