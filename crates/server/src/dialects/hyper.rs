@@ -1,5 +1,6 @@
 //! The in-app SDK's process payloads over HTTP (contract page `hyper-sdk.md`).
 
+mod accounts;
 mod action;
 mod auth;
 mod captures;

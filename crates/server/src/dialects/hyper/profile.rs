@@ -1,7 +1,7 @@
 //! Sessions, devices, banks, accounts, and the links between VPAs and accounts.
 
 use kunji_core::audit::Subject;
-use kunji_core::credential::{Credential, PinState};
+use kunji_core::credential::Credential;
 use kunji_core::customer::{
     Customer, CustomerCommand, CustomerRefusal, Holding, Link, Mapping, Standing,
 };
@@ -11,18 +11,14 @@ use kunji_core::index::IndexKey;
 use kunji_core::mapper::{Address, AddressRefusal};
 use kunji_core::reason::Reason;
 use kunji_core::store::Store as _;
-use kunji_vault::OTP_LEN;
 
+use super::accounts::{account, vpa_accounts};
 use super::action::{Action, SdkError};
 use super::auth::{Denied, fresh_session};
 use super::handlers::{Answer, Ask};
-use super::reply::{Event, account_facts, masked, masked_mobile, other_info, status, word};
+use super::reply::{Event, account_facts, masked_mobile, other_info, status, word};
 use super::request::{needed, too_long};
-use super::wire::{
-    Account, Accounts, Availability, BankItem, BankList, Initiated, Links, SessionResult,
-    VpaAccount,
-};
-use crate::app::App;
+use super::wire::{Accounts, Availability, BankItem, BankList, Initiated, Links, SessionResult};
 use crate::mapper_code::{VPA_TAKEN, customer_refused};
 use crate::result_code;
 
@@ -372,49 +368,4 @@ async fn settle(ask: &Ask<'_>, holding: Holding) -> Result<bool, Fault> {
 async fn customer_now(ask: &Ask<'_>) -> Result<Option<Customer>, Fault> {
     let subject = Subject::Customer(ask.identity.profile.clone());
     ask.app.issuer().look::<Customer>(&subject).await
-}
-
-/// Each VPA with each account behind it, the primary one first.
-async fn vpa_accounts(app: &App, customer: &Customer) -> Result<Vec<VpaAccount>, Fault> {
-    let mut all = Vec::new();
-    for linked in &customer.vpas {
-        let others = linked.accounts.iter().filter(|id| **id != linked.primary);
-        for id in std::iter::once(&linked.primary).chain(others) {
-            if let Some(mut account) = account(app, customer, id).await? {
-                account.is_primary = word(*id == linked.primary);
-                all.push(VpaAccount { vpa: linked.vpa.to_string(), account });
-            }
-        }
-    }
-    Ok(all)
-}
-
-async fn account(
-    app: &App,
-    customer: &Customer,
-    id: &CredentialId,
-) -> Result<Option<Account>, Fault> {
-    let issuer = app.issuer();
-    let kept = issuer.look::<Credential>(&Subject::Credential(id.clone())).await?;
-    let Some(kept) = kept else { return Ok(None) };
-    let Some(facts) = account_facts(&kept) else { return Ok(None) };
-    let digits = kept.pin.length.digits().to_string();
-    let bank = app.config().upi.bank(&facts.bank.iin);
-    let set = kept.pin.state(app.clock().now()) != PinState::NotSet;
-    Ok(Some(Account {
-        reference_id: id.name().to_owned(),
-        bank_account_unique_id: facts.bank.unique_id.clone(),
-        bank_code: facts.bank.iin.clone(),
-        bank_name: bank.map_or_else(String::new, |bank| bank.name.clone()),
-        branch_name: facts.bank.branch.clone(),
-        ifsc: facts.ifsc.clone(),
-        name: kept.holder.name.clone(),
-        kind: facts.bank.kind.clone(),
-        masked_account_number: masked(&facts.masked),
-        mpin_length: digits,
-        mpin_set: word(set),
-        otp_length: OTP_LEN.to_string(),
-        atm_pin_length: "4".to_owned(),
-        is_primary: word(customer.vpas.iter().any(|linked| linked.primary == *id)),
-    }))
 }

@@ -428,9 +428,8 @@ fn no_time(kunji: &Kunji) -> Said {
     for answer in &seconds[..2] {
         all.push(failed(answer, "BAD_REQUEST", "x-timestamp is not 13 digits"));
     }
-    let half = now_ms() as f64 / 1000.0 + 0.5;
-    for iat in
-        [json!(null), json!(1.5), json!(half), json!(1e300), json!(-1.7e9), json!([]), json!(true)]
+    let half: Value = serde_json::from_str(&format!("{}.5", now_ms() / 1000)).unwrap();
+    for iat in [json!(null), json!(1.5), half, json!(1e300), json!(-1.7e9), json!([]), json!(true)]
     {
         let post = NISHA.jws(&json!({"merchantCustomerId": NISHA.customer}), &iat);
         let answer = inside(kunji, &post.send(kunji, FETCH));
@@ -443,14 +442,15 @@ const NO_IAT: &str = "iat is not 10 digits (seconds) or 13 (milliseconds)";
 
 /// Signed bodies made at an instant that is written in each of these forms.
 fn at_instant(kunji: &Kunji, at_ms: i64) -> Vec<Answer> {
+    const TRILLION: i64 = 1_000_000_000_000;
     let seconds = at_ms / 1000;
     let forms = [
         seconds.to_string(),
         format!("\"{seconds}\""),
         format!("{seconds}.0"),
-        format!("{}e3", seconds as f64 / 1e3),
+        format!("{}.{:03}e3", seconds / 1000, seconds % 1000),
         format!("{at_ms}.0"),
-        format!("{}E12", at_ms as f64 / 1e12),
+        format!("{}.{:012}E12", at_ms / TRILLION, at_ms % TRILLION),
     ];
     let post = |iat: &String| {
         let text = format!(r#"{{"merchantCustomerId":"{}","iat":{iat}}}"#, NISHA.customer);
