@@ -103,8 +103,8 @@ pub enum CaptureCommand {
     },
     /// Refuse to begin.
     Decline {
-        /// Why, for the audit.
-        why: &'static str,
+        /// Why.
+        why: Unfit,
     },
     /// Keep how it ended.
     End(Ending),
@@ -136,7 +136,18 @@ pub enum CaptureRefusal {
     /// There is one of this name.
     There,
     /// What the provider can see by itself stands against it.
-    Declined(&'static str),
+    Declined(Unfit),
+}
+
+/// What the provider can see by itself before anybody enters a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// No device of the customer is bound.
+    NotBound,
+    /// There is no such account, or the customer's VPA does not have it.
+    NotLinked,
+    /// The bank has another mobile number.
+    MobileChanged,
 }
 
 impl From<CaptureRefusal> for &'static str {
@@ -144,7 +155,9 @@ impl From<CaptureRefusal> for &'static str {
         match refusal {
             CaptureRefusal::Unknown => "unknown_capture",
             CaptureRefusal::There => "capture_is_there",
-            CaptureRefusal::Declined(why) => why,
+            CaptureRefusal::Declined(Unfit::NotBound) => "device_not_bound",
+            CaptureRefusal::Declined(Unfit::NotLinked) => "account_not_linked",
+            CaptureRefusal::Declined(Unfit::MobileChanged) => "mobile_changed",
         }
     }
 }
@@ -154,7 +167,13 @@ impl From<CaptureRefusal> for Reason {
         let sentence = match refusal {
             CaptureRefusal::Unknown => "there is no such capture",
             CaptureRefusal::There => "a capture of this name is there already",
-            CaptureRefusal::Declined(_) => "what the provider knows stands against it",
+            CaptureRefusal::Declined(Unfit::NotBound) => "the customer has no bound device",
+            CaptureRefusal::Declined(Unfit::NotLinked) => {
+                "there is no such account, or it is not linked to this VPA of the customer"
+            }
+            CaptureRefusal::Declined(Unfit::MobileChanged) => {
+                "the account has another mobile number at the bank than the bound device"
+            }
         };
         Self::rule(refusal.into(), sentence)
     }
@@ -191,7 +210,7 @@ impl Aggregate for Capture {
                 Turn { errands, ..Turn::changed(CaptureOutcome::Opened, next) }
             }
             (Some(_), CaptureCommand::Open { .. }) => Turn::refused(CaptureRefusal::There),
-            (_, CaptureCommand::Decline { why }) => Turn::refused(CaptureRefusal::Declined(why)),
+            (_, CaptureCommand::Decline { why }) => Turn::refused(CaptureRefusal::Declined(*why)),
             (None, CaptureCommand::End(_)) => Turn::refused(CaptureRefusal::Unknown),
             (Some(capture), CaptureCommand::End(ending)) => {
                 let ending = capture.ending.clone().unwrap_or_else(|| ending.clone());

@@ -11,7 +11,7 @@ use crate::customer::Holding;
 use crate::ids::{
     CaptureId, ChannelId, MerchantCustomerId, Mobile, ProfileId, TxnId, UpiNumber, Vpa,
 };
-use crate::mapper::NumberState;
+use crate::mapper::{Change, Settled};
 use crate::time::Millis;
 
 /// Errands of one lane are looked at together, those due first.
@@ -71,6 +71,8 @@ pub enum Task {
     },
     /// Tell a merchant what became of a number.
     Tell(Box<NumberNews>),
+    /// Settle a pending change of a number.
+    SettleNumber(UpiNumber),
 }
 
 /// What a merchant is told when a number changes.
@@ -95,10 +97,20 @@ pub struct NumberNews {
 /// What became of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NumberChange {
-    /// It is the customer's now, in this state.
-    Now(NumberState),
+    /// It is the customer's now, in this state: written by older builds, which did not keep what had
+    /// been asked.
+    Now(Settled),
     /// Its owner took it to another provider or profile.
     PortedOut,
+    /// What a customer asked for came to its end.
+    Ended {
+        /// What was asked.
+        change: Change,
+        /// Whether it was done.
+        done: bool,
+        /// Where the number stands after it; `None`: nobody has it.
+        state: Option<Settled>,
+    },
 }
 
 impl NumberNews {

@@ -179,7 +179,8 @@ impl fmt::Display for ChannelId {
     }
 }
 
-/// A UPI number: 8 to 10 digits, no leading zero, the last three not all the same.
+/// A UPI number: 8 to 10 digits, no leading zero. A chosen one (8 or 9 digits) does not end in three
+/// equal digits; nobody chooses a mobile number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UpiNumber(String);
@@ -192,14 +193,9 @@ impl UpiNumber {
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let fits = (8..=10).contains(&text.len()) && !text.starts_with('0');
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let same = match text.as_bytes() {
-            [.., a, b, c] => a == b && b == c,
-            _ => true,
-        };
-        match fits && digits && !same {
-            true => Ok(Self(text.to_owned())),
-            false => Err(IdError),
-        }
+        let same = matches!(text.as_bytes(), [.., a, b, c] if a == b && b == c);
+        let number = Self(text.to_owned());
+        if fits && digits && (number.is_mobile() || !same) { Ok(number) } else { Err(IdError) }
     }
 
     /// The digits.
@@ -347,7 +343,8 @@ mod tests {
 
     #[test]
     fn upi_numbers_keep_their_rules() {
-        for good in ["87654321", "765432189", "9876543210", "10000001"] {
+        for good in ["87654321", "765432189", "9876543210", "10000001", "9876543000", "9999999999"]
+        {
             assert!(UpiNumber::parse(good).is_ok(), "{good}");
         }
         for bad in [
@@ -356,6 +353,8 @@ mod tests {
             "98765432101",
             "07654321",
             "87654333",
+            "876543000",
+            "0876543210",
             "8765432x",
             "8765432१",
             "+7654321",

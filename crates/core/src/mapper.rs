@@ -8,11 +8,17 @@
 //!     │ cooling         ▼  │ register (same owner)    │
 //!     └────────────── DELETED ◀─────────────────────┘
 //! ```
+//!
+//! Each arrow may take a while: the number is then PENDING until the change is settled, one way or
+//! the other, and nothing else may be asked of it.
 
 mod address;
+mod held;
 mod number;
 
 pub use self::address::{Address, AddressCommand, AddressOutcome, AddressRefusal};
+pub use self::held::{Change, Held, Settled};
 pub use self::number::{
-    Number, NumberCommand, NumberOutcome, NumberRefusal, NumberState, Registrant, Update,
+    Delivered, Number, NumberCommand, NumberOutcome, NumberRefusal, NumberState, Pending,
+    Registrant, Update, Wait,
 };

@@ -1,11 +1,11 @@
 //! The numbers that the rules depend on: one value, given to every decision.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kunji_vault::{BirthDate, Blocklist, PinLength, Policy};
 
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, MerchantId};
 use crate::time::{DAY_MS, MINUTE_MS};
 
 /// Wrong PINs, OTPs or ATM PINs that anybody may ever be told about in a window.
@@ -47,8 +47,17 @@ pub struct Rules {
     pub numbers_max: usize,
     /// How long a deleted number is kept from other customers.
     pub cooling_ms: i64,
-    /// The channels that hear of changes of numbers; `None`: all of them.
-    pub told: Option<Arc<BTreeSet<ChannelId>>>,
+    /// The channels that hear of changes of numbers, and of which; `None`: all of all.
+    pub told: Option<Arc<BTreeMap<ChannelId, Hears>>>,
+}
+
+/// Which changes of numbers a channel hears of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hears {
+    /// What its own answers cannot tell: numbers that others took, and pending changes once settled.
+    Unanswered,
+    /// Those, and every other change as well.
+    All,
 }
 
 impl Default for Rules {
@@ -75,10 +84,19 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Whether a channel hears of changes.
+    /// Which changes a channel hears of, if any.
     #[must_use]
-    pub fn tells(&self, channel: &ChannelId) -> bool {
-        self.told.as_ref().is_none_or(|told| told.contains(channel))
+    pub fn hears(&self, channel: &ChannelId) -> Option<Hears> {
+        match &self.told {
+            None => Some(Hears::All),
+            Some(told) => told.get(channel).copied(),
+        }
+    }
+
+    /// The first channel of a merchant that hears of changes.
+    #[must_use]
+    pub fn first_told(&self, merchant: &MerchantId) -> Option<&ChannelId> {
+        self.told.as_ref()?.keys().find(|channel| channel.merchant == *merchant)
     }
 
     /// The PIN policy for one holder.

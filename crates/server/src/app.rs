@@ -283,14 +283,6 @@ impl App {
         let _ = self.shared.broken_tokens.check(client, self.elapsed_ms());
     }
 
-    /// Tells who runs this, never the caller, why somebody was not let in; in the sandbox at once.
-    pub fn explain(&self, code: &'static str, why: &'static str) {
-        match self.is_sandbox() {
-            true => tracing::warn!("{code}: {why}"),
-            false => tracing::debug!("{code}: {why}"),
-        }
-    }
-
     /// Logs a fault once, with its whole chain.
     pub fn report(&self, fault: &Fault, operation: &'static str) {
         self.shared.metrics.fault_met(operation);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kunji_core::reason::Reason;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -21,6 +22,20 @@ pub enum BodyError {
     TooLarge,
     /// Cut off, or slower than [`BODY_TIMEOUT`].
     Incomplete,
+}
+
+/// Why a body that is too long is refused.
+#[must_use]
+pub fn too_long() -> Reason {
+    Reason::BodyTooLong { len_max: u32::try_from(BODY_LEN_MAX).unwrap_or(u32::MAX) }
+}
+
+/// Where a body breaks that is no JSON; `None`: it is JSON, but another one.
+#[must_use]
+pub fn broken(error: &serde_json::Error) -> Option<Reason> {
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let (line, column) = (place(error.line()), place(error.column()));
+    (!error.is_data()).then_some(Reason::NotJson { line, column })
 }
 
 /// Reads the body to its end.
@@ -46,6 +61,15 @@ pub fn is_json(headers: &axum::http::HeaderMap) -> bool {
     let said = headers.get(axum::http::header::CONTENT_TYPE).map(|value| value.as_bytes());
     let essence = said.and_then(|said| said.split(|byte| *byte == b';').next());
     essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+}
+
+/// The whole number that a writer put in floating form (`1.7e9`, `12.0`).
+#[must_use]
+pub fn whole(number: f64) -> Option<u64> {
+    // Above it not every whole number has a form of its own.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let fits = (0.0..=EXACT_MAX).contains(&number) && number.fract() == 0.0;
+    fits.then(|| format!("{number}").parse().ok())?
 }
 
 /// What was a JSON object: serde takes a list of the members' values for one as well.

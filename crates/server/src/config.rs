@@ -24,7 +24,7 @@ pub use self::audit::Audit;
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
-pub use self::upi::{Bank, Channel, Merchant, MerchantKey, Upi, Webhook};
+pub use self::upi::{Bank, Changes, Channel, Merchant, MerchantKey, Shape, Upi, Webhook};
 use crate::telemetry::{LogFormat, LogLevel};
 
 /// The commented example, which is also the documentation of every key.

@@ -74,6 +74,11 @@ async fn perform(app: &App, errand: Errand, now: Millis) -> Result<(), Fault> {
             let key = Some(errand.key);
             app.issuer().settle_claim(&caller, &profile, &holding, key).await.map(drop)
         }
+        Task::SettleNumber(number) if errand.key.due <= now => {
+            let caller = Caller::parse("service")?;
+            app.issuer().settle_number(&caller, &number, errand.key).await
+        }
+        Task::SettleNumber(_) => Ok(()),
         // Channels have a deliverer of their own.
         Task::Tell(_) => Ok(()),
     }

@@ -1,11 +1,17 @@
 //! What several vendors say about UPI numbers: the mapper's codes and words.
 //!
-//! The codes `KU01` to `KU07` are those of the contract page `upi-number.md`, `KU08` is ours.
+//! The codes are those of the contract page `upi-number.md`.
+
+use std::sync::{Mutex, PoisonError};
 
 use kunji_core::aggregate::Aggregate as _;
 use kunji_core::customer::{Aim, Customer, CustomerRefusal};
+use kunji_core::engine::Answered;
 use kunji_core::ids::Vpa;
-use kunji_core::mapper::{Number, NumberCommand, NumberRefusal, NumberState, Registrant};
+use kunji_core::mapper::{
+    Number, NumberCommand, NumberOutcome, NumberRefusal, NumberState, Registrant,
+};
+use kunji_core::reason::Reason;
 use kunji_core::rules::Rules;
 use kunji_core::time::Stamp;
 
@@ -19,6 +25,8 @@ const MASK_LEN_MIN: usize = 5;
 pub enum MapperCode {
     /// Done.
     Success,
+    /// Accepted, and not settled yet.
+    Pending,
     /// Nobody holds the number.
     NotRegistered,
     /// Not in the state in which it is, or not by this customer.
@@ -35,6 +43,8 @@ pub enum MapperCode {
     Cooling,
     /// The customer has as many as allowed.
     LimitReached,
+    /// A change of the number is not settled yet.
+    ChangePending,
 }
 
 impl MapperCode {
@@ -43,14 +53,56 @@ impl MapperCode {
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Success => result_code::SUCCESS,
+            Self::Pending => ("01", "Pending"),
             Self::NotRegistered => ("KU01", "UPI number is not registered"),
             Self::NotAllowed => ("KU02", "Action is not allowed in this state"),
             Self::AlreadySo => ("KU03", "UPI number is already in this state"),
             Self::NotTheirVpa => ("KU04", "VPA is not of this customer or PSP"),
             Self::NotTheLinkedVpa => ("KU05", "UPI number is not linked to the VPA named"),
-            Self::HeldByAnother => ("KU06", "UPI number is held by another customer"),
+            Self::HeldByAnother => ("MM18", "UPI number is held by another customer"),
             Self::Cooling => ("KU07", "UPI number is in its cooling period"),
             Self::LimitReached => ("KU08", "Customer has as many as allowed"),
+            Self::ChangePending => ("KU09", "A change of the UPI number is pending"),
+        }
+    }
+
+    /// What the mapper decided.
+    #[must_use]
+    pub fn of(verdict: Result<NumberOutcome, NumberRefusal>) -> Self {
+        match verdict {
+            Ok(NumberOutcome::Pending) => Self::Pending,
+            Ok(
+                NumberOutcome::Registered
+                | NumberOutcome::VpaChanged
+                | NumberOutcome::Disabled
+                | NumberOutcome::Deleted
+                | NumberOutcome::Reactivated
+                | NumberOutcome::Seen
+                | NumberOutcome::Told
+                | NumberOutcome::GivenUp
+                | NumberOutcome::Gone
+                | NumberOutcome::Settled
+                | NumberOutcome::Failed,
+            ) => Self::Success,
+            Err(refusal) => refusal.into(),
+        }
+    }
+
+    /// `gatewayResponseStatus`.
+    #[must_use]
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::Pending => "PENDING",
+            Self::NotRegistered
+            | Self::NotAllowed
+            | Self::AlreadySo
+            | Self::NotTheirVpa
+            | Self::NotTheLinkedVpa
+            | Self::HeldByAnother
+            | Self::Cooling
+            | Self::LimitReached
+            | Self::ChangePending => "FAILURE",
         }
     }
 
@@ -59,17 +111,17 @@ impl MapperCode {
     /// It is about the number: what the customer has already is no obstacle, nor how many others.
     ///
     /// # Errors
-    /// `CustomerRefusal` when the customer could not have it, whoever held it.
+    /// `Hindrance` when it could not be had.
     pub fn foreseen(
         customer: &Customer,
         now: Option<&Number>,
         by: &Registrant,
         aim: &Aim,
         (rules, stamp): (&Rules, &Stamp),
-    ) -> Result<Self, CustomerRefusal> {
+    ) -> Result<(), Hindrance> {
         match customer.may_claim(&by.number, &by.vpa, aim, rules) {
             Ok(()) | Err(CustomerRefusal::LimitReached) => {}
-            Err(refusal) => return Err(refusal),
+            Err(refusal) => return Err(Hindrance::Customer(refusal)),
         }
         let command = match aim {
             Aim::Port => {
@@ -82,11 +134,47 @@ impl MapperCode {
             }
         };
         let own = *aim != Aim::Port;
-        Ok(match Number::decide(now, &command, rules, stamp).verdict {
-            Ok(_) => Self::Success,
-            Err(NumberRefusal::AlreadyInThisState) if own => Self::Success,
-            Err(refusal) => refusal.into(),
-        })
+        match Number::decide(now, &command, rules, stamp).verdict {
+            Ok(_) => Ok(()),
+            Err(NumberRefusal::AlreadyInThisState) if own => Ok(()),
+            Err(refusal) => Err(Hindrance::Number(refusal)),
+        }
+    }
+}
+
+/// What stands against having a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The customer could not have it, whoever held it.
+    Customer(CustomerRefusal),
+    /// The mapper would say no.
+    Number(NumberRefusal),
+}
+
+impl From<Hindrance> for Reason {
+    fn from(hindrance: Hindrance) -> Self {
+        match hindrance {
+            Hindrance::Customer(refusal) => refusal.into(),
+            Hindrance::Number(refusal) => refusal.into(),
+        }
+    }
+}
+
+/// Keeps what a look found against it, for whoever says why.
+#[derive(Debug, Default)]
+pub struct Hindered(Mutex<Option<Hindrance>>);
+
+impl Hindered {
+    /// Notes what the last look found.
+    pub fn note(&self, foreseen: Result<(), Hindrance>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = foreseen.err();
+    }
+
+    /// The reason of the answer: its own, else what was noted.
+    #[must_use]
+    pub fn explain(&self, answered: Answered) -> Answered {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner).map(Into::into);
+        Answered { reason: answered.reason.or(noted), ..answered }
     }
 }
 
@@ -99,6 +187,7 @@ impl From<NumberRefusal> for MapperCode {
             NumberRefusal::NotTheLinkedVpa => Self::NotTheLinkedVpa,
             NumberRefusal::HeldByAnother => Self::HeldByAnother,
             NumberRefusal::Cooling => Self::Cooling,
+            NumberRefusal::Pending => Self::ChangePending,
         }
     }
 }
@@ -124,32 +213,58 @@ pub fn customer_refused(refusal: CustomerRefusal) -> (&'static str, &'static str
 }
 
 /// A VPA that another customer was faster to take.
-pub const VPA_TAKEN: (&str, &str) = ("KU06", "VPA is held by another customer");
+pub const VPA_TAKEN: (&str, &str) = ("KU04", "VPA is held by another customer");
 
-/// Where a number stands, in one word.
+/// How the API itself fared, with its message, where it worked.
+pub const API_SUCCESS: (&str, &str) = ("SUCCESS", "SUCCESS");
+/// The request id was used for something else.
+pub const API_DUPLICATE: (&str, &str) =
+    ("DUPLICATE_REQUEST", "upiRequestId was used for other content");
+/// No device of the customer is bound, or not the one that was named.
+pub const API_DEVICE: (&str, &str) =
+    ("DEVICE_FINGERPRINT_MISMATCH", "Device is not bound to the customer");
+/// Something broke.
+pub const API_UNKNOWN: (&str, &str) =
+    ("INTERNAL_SERVER_ERROR", "Outcome unknown: repeat the same request");
+
+/// Where a number stands, as the server API says it.
 #[must_use]
-pub fn state_word(state: NumberState) -> &'static str {
+pub fn state_word(state: &NumberState) -> &'static str {
     match state {
         NumberState::Active => "ACTIVE",
         NumberState::Disabled => "DISABLED",
         NumberState::Deleted => "DELETED",
+        NumberState::Pending(_) => "PENDING",
+        NumberState::Free => "NEW",
     }
 }
 
-/// `NEW` when nobody has it and this customer may, else where it stands.
+/// Where a number stands, as the SDK and the callbacks say it: `upiNumberStatus`.
 #[must_use]
-pub fn availability(
-    now: Option<&Number>,
+pub fn status_word(state: &NumberState) -> &'static str {
+    match state {
+        NumberState::Active => "ACTIVE",
+        NumberState::Disabled => "INACTIVE",
+        NumberState::Deleted => "DEREGISTER",
+        NumberState::Pending(_) => "PENDING",
+        NumberState::Free => "NEW",
+    }
+}
+
+/// Free when nobody has it and this customer may, else where it stands.
+#[must_use]
+pub fn availability<'a>(
+    now: Option<&'a Number>,
     by: &Registrant,
     (rules, stamp): (&Rules, &Stamp),
-) -> &'static str {
+) -> &'a NumberState {
     let free = |number: &Number| {
         let kept = number.is_cooling(rules, stamp.now) && number.owner != by.owner;
         number.state == NumberState::Deleted && !kept
     };
     match now {
-        Some(number) if !free(number) => state_word(number.state),
-        Some(_) | None => "NEW",
+        Some(number) if !free(number) => &number.state,
+        Some(_) | None => &NumberState::Free,
     }
 }
 

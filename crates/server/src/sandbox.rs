@@ -1,6 +1,7 @@
 //! What only the sandbox has: the outbox, the movable clock, and the way back to the seed.
 
 pub mod banner;
+pub mod fault;
 pub mod ground;
 pub mod stock;
 

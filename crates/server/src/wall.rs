@@ -1,5 +1,7 @@
 //! Instants as people and vendors write them.
 
+use std::time::UNIX_EPOCH;
+
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use kunji_core::time::Millis;
@@ -54,6 +56,20 @@ pub fn indian(at: Millis) -> String {
 #[must_use]
 pub fn now() -> Millis {
     Millis(Timestamp::now().as_millisecond())
+}
+
+/// Reads a date of HTTP in any of its three forms (RFC 9110, 5.6.7).
+#[must_use]
+pub fn http_date(text: &str) -> Option<Millis> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Millis)
+}
+
+/// ISO 8601 UTC with seconds: `2021-12-07T13:46:40Z`.
+#[must_use]
+pub fn second(at: Millis) -> String {
+    let at = timestamp(at);
+    format!("{at:.0}")
 }
 
 /// The month so many months later, as `MMYY`.

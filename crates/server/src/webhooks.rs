@@ -1,8 +1,9 @@
 //! Tells merchants what became of their customers' UPI numbers: signed, and until it is heard.
 //!
 //! The backlog is the store's alone: an event waits there as an errand until its channel answers
-//! 2xx, or until a day of tries is over. Memory holds no more than when to try again, so that
-//! after a restart everything is tried at once. A channel may hear of an event twice, under the
+//! 2xx, until a day of tries is over, or until it answers 410: then the event is not tried again.
+//! Memory holds no more than when to try again (`Retry-After` is honoured), so that after a restart
+//! everything is tried at once. A channel may hear of an event twice, under the
 //! same `webhook-id`.
 //!
 //! Events of one number come in their order: each waits until the one before it has arrived or was
@@ -22,8 +23,9 @@ use std::time::Duration;
 use kunji_core::engine::{By, Fault};
 use kunji_core::errand::{ErrandKey, Lane, NumberNews, Task};
 use kunji_core::ids::{Caller, ChannelId, UpiNumber};
-use kunji_core::mapper::{Number, NumberCommand};
+use kunji_core::mapper::{Delivered, Number, NumberCommand};
 use kunji_core::store::Store as _;
+use kunji_core::time::Millis;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -90,6 +92,14 @@ impl Deliverer {
     }
 }
 
+/// An event that is being tried.
+struct AtWork {
+    key: ErrandKey,
+    number: UpiNumber,
+    /// When the number changed.
+    at: Millis,
+}
+
 /// The work for one channel.
 struct Round {
     app: App,
@@ -97,15 +107,17 @@ struct Round {
     channel: ChannelId,
     /// Of events that are still there when a look comes to the end of the lane.
     paces: HashMap<ErrandKey, Pace>,
-    at_work: HashMap<Id, (ErrandKey, UpiNumber)>,
+    at_work: HashMap<Id, AtWork>,
     under_way: JoinSet<Arrival>,
 }
 
-/// Whether an event has arrived: then it is not posted again, even if that could not be kept.
+/// What one try came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Arrival {
-    Arrived,
-    NotYet,
+    /// It is not posted again, even if that could not be kept.
+    Ended(Delivered),
+    /// It is tried again; the receiver may have asked not to before an instant.
+    NotYet(Option<Millis>),
 }
 
 impl Round {
@@ -170,7 +182,7 @@ impl Round {
 
     /// Starts an event, if it is due and there is room.
     fn consider(&mut self, key: ErrandKey, news: Box<NumberNews>, issuer: &Arc<Issuer>) {
-        let busy = self.at_work.values().any(|(_, number)| *number == news.number);
+        let busy = self.at_work.values().any(|one| one.number == news.number);
         if busy || self.under_way.len() >= TRIES_AT_ONCE_MAX {
             return;
         }
@@ -193,20 +205,22 @@ impl Round {
             key: key.clone(),
             issuer,
         };
-        let number = news.number.clone();
+        let (number, at) = (news.number.clone(), news.at);
         let task = self.under_way.spawn(delivery.run(step, news));
-        self.at_work.insert(task.id(), (key, number));
+        self.at_work.insert(task.id(), AtWork { key, number, at });
     }
 
     fn note(&mut self, ended: Result<(Id, Arrival), JoinError>) {
         let (id, arrival) = match ended {
             Ok((id, arrival)) => (id, arrival),
-            Err(broken) => (broken.id(), Arrival::NotYet),
+            Err(broken) => (broken.id(), Arrival::NotYet(None)),
         };
-        let done = self.at_work.remove(&id);
-        let pace = done.and_then(|(key, _)| self.paces.get_mut(&key));
-        if let (Arrival::Arrived, Some(pace)) = (arrival, pace) {
-            pace.arrived = true;
+        let Some(AtWork { key, at, .. }) = self.at_work.remove(&id) else { return };
+        let Some(pace) = self.paces.get_mut(&key) else { return };
+        match arrival {
+            Arrival::Ended(end) => pace.ended = Some(end),
+            Arrival::NotYet(None) => {}
+            Arrival::NotYet(Some(until)) => *pace = pace.asked(until, pace::last_try(at)),
         }
     }
 }
@@ -223,22 +237,22 @@ struct Delivery {
 impl Delivery {
     async fn run(self, step: Step, news: Box<NumberNews>) -> Arrival {
         let arrival = match step {
-            Step::Settle => Arrival::Arrived,
-            Step::Wait => return Arrival::NotYet,
+            Step::Settle(end) => Arrival::Ended(end),
+            Step::Wait => return Arrival::NotYet(None),
             Step::Try => self.post(&news).await,
         };
         let late = self.app.clock().now() >= pace::last_try(news.at);
         match arrival {
-            Arrival::Arrived => self.settle(&news, true).await,
-            Arrival::NotYet if late => {
+            Arrival::Ended(end) => self.settle(&news, end).await,
+            Arrival::NotYet(_) if late => {
                 self.count("given_up");
                 tracing::warn!(
                     "channel {} was not told of a change: its day is over",
                     self.channel
                 );
-                self.settle(&news, false).await;
+                self.settle(&news, Delivered::GivenUp).await;
             }
-            Arrival::NotYet => {}
+            Arrival::NotYet(_) => {}
         }
         arrival
     }
@@ -246,25 +260,39 @@ impl Delivery {
     async fn post(&self, news: &NumberNews) -> Arrival {
         let channel = self.app.config().upi.channel(&self.channel);
         let Some(webhook) = channel.and_then(|channel| channel.webhook.as_ref()) else {
-            return Arrival::NotYet;
+            return Arrival::NotYet(None);
         };
-        let Some(message) = Message::of(&self.channel, &self.key, news) else {
-            return Arrival::NotYet;
+        let to = (&self.channel, webhook.shape);
+        let Some(message) = Message::of(to, &self.key, news) else {
+            return Arrival::NotYet(None);
         };
         let told = self.client.post(webhook, message).await;
+        let now = self.app.clock().now();
         self.count(match told {
             Told::Taken => "delivered",
-            Told::Refused => "refused",
+            Told::Refused(_) => "refused",
+            Told::Gone => "gone",
             Told::Unreachable => "unreachable",
         });
         match told {
-            Told::Taken => Arrival::Arrived,
-            Told::Refused | Told::Unreachable => Arrival::NotYet,
+            Told::Taken => Arrival::Ended(Delivered::Arrived),
+            Told::Refused(pause_ms) => {
+                Arrival::NotYet(pause_ms.map(|pause_ms| pace::asked_until(now, pause_ms)))
+            }
+            Told::Unreachable => Arrival::NotYet(None),
+            Told::Gone => {
+                tracing::warn!(
+                    "channel {} answered 410: the change is not told to it again; mend its \
+                     webhook_url, or take it out",
+                    self.channel
+                );
+                Arrival::Ended(Delivered::Gone)
+            }
         }
     }
 
-    async fn settle(&self, news: &NumberNews, arrived: bool) {
-        let command = NumberCommand::Told { key: self.key.clone(), arrived };
+    async fn settle(&self, news: &NumberNews, end: Delivered) {
+        let command = NumberCommand::Told { key: self.key.clone(), end };
         let (issuer, subject) = (Arc::clone(&self.issuer), news.subject());
         let settled = async move {
             let by = By::caller(Caller::parse("service")?);

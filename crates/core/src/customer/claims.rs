@@ -65,6 +65,8 @@ pub enum Fact {
     Held(Option<Vpa>),
     /// It is not the customer's.
     NotHeld,
+    /// A change of it is pending; whoever settles it settles the claim again.
+    Awaited,
 }
 
 /// How long a request has to settle its own claim before the errand does.
@@ -236,6 +238,9 @@ impl Customer {
                     next.apply(vpa, link);
                 }
                 next.claims.push(Claim::settled(holding.clone(), vpa.iter().cloned().collect()));
+            }
+            (Fact::Awaited, _) => {
+                next.claims.extend(older.map(|older| Claim { open: None, ..older }));
             }
             (Fact::NotHeld, Holding::Vpa(lost)) => next.vpas.retain(|one| !one.vpa.is_same(lost)),
             (Fact::NotHeld, Holding::Number(_)) => {}

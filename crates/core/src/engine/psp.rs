@@ -4,7 +4,7 @@
 //! after a crash does what is missing.
 
 use super::turn::{By, Turned};
-use super::{COMMIT_TRIES_MAX, Engine, Fault, Workers};
+use super::{Answered, COMMIT_TRIES_MAX, Engine, Fault, Workers};
 use crate::aggregate::{Kept as _, Turn};
 use crate::audit::Subject;
 use crate::capture::{Capture, CaptureCommand, Ending, Order, Purpose};
@@ -14,9 +14,7 @@ use crate::customer::{
 };
 use crate::errand::ErrandKey;
 use crate::ids::{Caller, CaptureId, ProfileId, UpiNumber, Vpa};
-use crate::mapper::{
-    Address, AddressCommand, Number, NumberCommand, NumberState, Registrant, Update,
-};
+use crate::mapper::{Address, AddressCommand, Number, NumberCommand, Registrant, Update};
 use crate::receipt::{Receipt, ReceiptKey, Reply};
 use crate::store::{Load, Store};
 use crate::time::{Clock, Stamp};
@@ -85,7 +83,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 }
             };
             let Some(fact) = fact else { continue };
-            let held = matches!(fact, Fact::Held(_));
+            let held = fact != Fact::NotHeld;
             let (holding, errand) = (holding.clone(), own.clone());
             let command = CustomerCommand::Settle { holding, fact, errand };
             let at = (&subject, record);
@@ -111,6 +109,9 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     ) -> Result<Option<Fact>, Fault> {
         let subject = Subject::Number(number.clone());
         let kept = self.look::<Number>(&subject).await?;
+        if kept.as_ref().is_some_and(|kept| kept.is_awaited_by(profile)) {
+            return Ok(Some(Fact::Awaited));
+        }
         let Some(kept) = kept.filter(|kept| kept.is_held_by(profile)) else {
             return Ok(Some(Fact::NotHeld));
         };
@@ -125,6 +126,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             vpa: kept.vpa,
             channel: None,
             txn: None,
+            wait: None,
         };
         let command = NumberCommand::Update { by: registrant, update: Update::Delete };
         match self.turn::<Number>(by, &subject, &command, |_, _, _| None).await? {
@@ -186,7 +188,9 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 by,
                 update: Update::Disable | Update::Delete | Update::Reactivate,
             } => (by, Aim::Update),
-            NumberCommand::LookUp | NumberCommand::Told { .. } => return Err(Fault::Busy),
+            NumberCommand::LookUp | NumberCommand::Settle { .. } | NumberCommand::Told { .. } => {
+                return Err(Fault::Busy);
+            }
         };
         let (profile, number) = (registrant.owner.clone(), registrant.number.clone());
         let holding = Holding::Number(number.clone());
@@ -206,10 +210,9 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 let claim = now.as_ref().and_then(|customer| customer.claim(&holding));
                 claim.and_then(|claim| claim.open.clone())
             }
-            Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => {
-                return Ok(Claimed::Answered(reply));
+            refused => {
+                return Ok(refused.answered().map_or(Claimed::Duplicate, Claimed::Answered));
             }
-            Turned::Decided { .. } | Turned::Duplicate => return Ok(Claimed::Duplicate),
         };
         let left = self.left_behind(&command, &profile).await?;
         let subject = Subject::Number(number);
@@ -219,12 +222,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         if let Some(left) = left.filter(|_| changed) {
             self.settle_own(&by.caller, &left, &holding, None).await?;
         }
-        Ok(match turned {
-            Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => {
-                Claimed::Answered(reply)
-            }
-            Turned::Decided { reply: None, .. } | Turned::Duplicate => Claimed::Duplicate,
-        })
+        Ok(turned.answered().map_or(Claimed::Duplicate, Claimed::Answered))
     }
 
     /// Who holds the number that is about to be ported.
@@ -235,8 +233,23 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     ) -> Result<Option<ProfileId>, Fault> {
         let NumberCommand::Port { by, .. } = command else { return Ok(None) };
         let kept = self.look::<Number>(&Subject::Number(by.number.clone())).await?;
-        let held = kept.filter(|kept| kept.state != NumberState::Deleted);
+        let held = kept.filter(|kept| kept.is_held_by(&kept.owner));
         Ok(held.map(|kept| kept.owner).filter(|owner| owner != wanting))
+    }
+
+    /// Settles a pending change of a number. Doing it again does nothing.
+    ///
+    /// # Errors
+    /// `Fault` when something broke; the errand then stands.
+    pub async fn settle_number(
+        &self,
+        caller: &Caller,
+        number: &UpiNumber,
+        errand: ErrandKey,
+    ) -> Result<(), Fault> {
+        let (by, subject) = (By::caller(caller.clone()), Subject::Number(number.clone()));
+        let command = NumberCommand::Settle { key: errand };
+        self.turn::<Number>(&by, &subject, &command, |_, _, _| None).await.map(drop)
     }
 
     /// What the issuer decided under a capture's request id, if it did.
@@ -286,7 +299,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
     /// This was answered, now or before.
-    Answered(Reply),
+    Answered(Answered),
     /// The request id was used for something else.
     Duplicate,
 }

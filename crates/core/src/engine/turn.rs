@@ -3,7 +3,7 @@
 use kunji_vault::Fingerprint;
 
 use super::journal::{self, Entry};
-use super::{COMMIT_TRIES_MAX, Engine, Fault, Workers};
+use super::{Answered, COMMIT_TRIES_MAX, Engine, Fault, Workers};
 use crate::aggregate::{Aggregate, Kept, Turn};
 use crate::audit::{Action, Subject};
 use crate::ids::{Caller, TxnId};
@@ -44,9 +44,24 @@ pub enum Turned<A: Aggregate> {
         reply: Option<Reply>,
     },
     /// It was answered before, with these words.
-    Repeated(Reply),
+    Repeated(Answered),
     /// The request id was used for something else.
     Duplicate,
+}
+
+impl<A: Aggregate> Turned<A> {
+    /// What was answered, now or before, and why it was refused if it was; `None` when the request id
+    /// was used for something else, or when nothing was to be said.
+    #[must_use]
+    pub fn answered(self) -> Option<Answered> {
+        match self {
+            Self::Decided { verdict, reply, .. } => {
+                Some(Answered { reply: reply?, reason: verdict.err().map(Into::into) })
+            }
+            Self::Repeated(answered) => Some(answered),
+            Self::Duplicate => None,
+        }
+    }
 }
 
 impl By {
@@ -97,7 +112,10 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 (Some(receipt), Some(ticket)) => {
                     let same = receipt.fingerprint.same_as(&ticket.print);
                     let (verdict, turned) = match same {
-                        true => ("replayed", Turned::Repeated(receipt.reply)),
+                        true => {
+                            let Receipt { reply, reason, .. } = receipt;
+                            ("replayed", Turned::Repeated(Answered { reply, reason }))
+                        }
                         false => (Refusal::Duplicate.as_str(), Turned::Duplicate),
                     };
                     let entry = by.entry(A::action(command), verdict, &self.clock.stamp());

@@ -1,13 +1,20 @@
 //! A UPI number: linked to one VPA of one customer, across the whole ecosystem.
 
+mod command;
+mod news;
+mod pending;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::command::{
+    Delivered, NumberCommand, NumberOutcome, NumberRefusal, Registrant, Update, Wait,
+};
+use self::news::Told;
+use super::held::{Change, Decided, Held, Settled};
 use crate::aggregate::{Aggregate, Turn};
 use crate::audit::Action;
-use crate::customer::Holding;
-use crate::errand::{Errand, ErrandKey, Lane, NumberChange, NumberNews, Task};
+use crate::errand::ErrandKey;
 use crate::ids::{ChannelId, Mobile, ProfileId, TxnId, UpiNumber, Vpa};
-use crate::reason::Reason;
 use crate::rules::Rules;
 use crate::time::{Millis, Stamp};
 
@@ -31,7 +38,9 @@ pub struct Number {
 }
 
 /// Where a number stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Stored as the place of its variant: a new one goes to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NumberState {
     /// It leads to its VPA.
     Active,
@@ -39,148 +48,36 @@ pub enum NumberState {
     Disabled,
     /// It was given back.
     Deleted,
+    /// A change of it is accepted, but not settled; until then it leads where it led.
+    Pending(Box<Pending>),
+    /// Nobody has it: its first registration failed.
+    Free,
 }
 
-/// Who asks for a number, and for where it is to lead.
-#[derive(Debug, Clone)]
-pub struct Registrant {
-    /// The number.
-    pub number: UpiNumber,
-    /// Who asks.
-    pub owner: ProfileId,
-    /// The customer's mobile number.
-    pub mobile: Mobile,
-    /// One of the customer's VPAs.
-    pub vpa: Vpa,
-    /// Where the change is told, if anywhere.
-    pub channel: Option<ChannelId>,
-    /// The request's id.
+/// A change that is accepted, but not settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The number before it; `None` when nobody ever had it.
+    pub before: Option<Held>,
+    /// The number once it is done.
+    pub next: Held,
+    /// What was asked.
+    pub change: Change,
+    /// Whether it will be done; else the number stays what it was.
+    pub succeeds: bool,
+    /// The request that asked.
     pub txn: Option<TxnId>,
+    /// The errand that settles it.
+    pub key: ErrandKey,
 }
 
-/// What may be asked of a number.
-#[derive(Debug, Clone)]
-pub enum NumberCommand {
-    /// Take it for a customer.
-    Register(Registrant),
-    /// Take it over from where it is: for the own mobile number only.
-    Port {
-        /// Who asks.
-        by: Registrant,
-        /// The VPA that it leads to now.
-        existing: Vpa,
-    },
-    /// Change what the customer holds.
-    Update {
-        /// Who asks; `vpa` is the one to link, or linked now.
-        by: Registrant,
-        /// How.
-        update: Update,
-    },
-    /// Look at it: nothing changes.
-    LookUp,
-    /// A message about it reached its merchant, or never will.
-    Told {
-        /// The errand.
-        key: ErrandKey,
-        /// Whether it arrived.
-        arrived: bool,
-    },
-}
-
-/// How a number may be changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
-    /// Let it lead to another VPA.
-    ChangeVpa {
-        /// The VPA that it leads to now.
-        existing: Vpa,
-    },
-    /// Let it lead nowhere.
-    Disable,
-    /// Give it back.
-    Delete,
-    /// Let it lead to its VPA again.
-    Reactivate,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NumberOutcome {
-    /// It is the customer's and leads to the VPA.
-    Registered,
-    /// It leads to another VPA.
-    VpaChanged,
-    /// It leads nowhere.
-    Disabled,
-    /// It was given back.
-    Deleted,
-    /// It leads to its VPA again.
-    Reactivated,
-    /// It was looked at.
-    Seen,
-    /// Its merchant has heard.
-    Told,
-    /// Its merchant could not be reached in time.
-    GivenUp,
-}
-
-impl From<NumberOutcome> for &'static str {
-    fn from(outcome: NumberOutcome) -> Self {
-        match outcome {
-            NumberOutcome::Registered => "registered",
-            NumberOutcome::VpaChanged => "vpa_changed",
-            NumberOutcome::Disabled => "disabled",
-            NumberOutcome::Deleted => "deleted",
-            NumberOutcome::Reactivated => "reactivated",
-            NumberOutcome::Seen => "seen",
-            NumberOutcome::Told => "told",
-            NumberOutcome::GivenUp => "given_up",
+impl From<Settled> for NumberState {
+    fn from(state: Settled) -> Self {
+        match state {
+            Settled::Active => Self::Active,
+            Settled::Disabled => Self::Disabled,
+            Settled::Deleted => Self::Deleted,
         }
-    }
-}
-
-/// How the rules say no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NumberRefusal {
-    /// Nobody holds it.
-    NotRegistered,
-    /// Not in the state in which it is.
-    NotInThisState,
-    /// It is in that state already.
-    AlreadyInThisState,
-    /// It does not lead to the VPA that was named.
-    NotTheLinkedVpa,
-    /// Another customer holds it.
-    HeldByAnother,
-    /// Another customer gave it back not long ago.
-    Cooling,
-}
-
-impl From<NumberRefusal> for &'static str {
-    fn from(refusal: NumberRefusal) -> Self {
-        match refusal {
-            NumberRefusal::NotRegistered => "not_registered",
-            NumberRefusal::NotInThisState => "not_in_this_state",
-            NumberRefusal::AlreadyInThisState => "already_in_this_state",
-            NumberRefusal::NotTheLinkedVpa => "not_the_linked_vpa",
-            NumberRefusal::HeldByAnother => "held_by_another",
-            NumberRefusal::Cooling => "cooling",
-        }
-    }
-}
-
-impl From<NumberRefusal> for Reason {
-    fn from(refusal: NumberRefusal) -> Self {
-        let sentence = match refusal {
-            NumberRefusal::NotRegistered => "nobody holds the number",
-            NumberRefusal::NotInThisState => "the number is in a state that does not allow it",
-            NumberRefusal::AlreadyInThisState => "the number is in that state already",
-            NumberRefusal::NotTheLinkedVpa => "the number does not lead to the VPA that was named",
-            NumberRefusal::HeldByAnother => "another customer holds the number",
-            NumberRefusal::Cooling => "another customer gave the number back not long ago",
-        };
-        Self::rule(refusal.into(), sentence)
     }
 }
 
@@ -188,148 +85,101 @@ impl Number {
     /// A number that is the registrant's from now on.
     #[must_use]
     pub fn registered(by: &Registrant, now: Millis) -> Self {
-        Self {
-            number: by.number.clone(),
-            owner: by.owner.clone(),
-            mobile: by.mobile.clone(),
-            vpa: by.vpa.clone(),
-            state: NumberState::Active,
-            since: now,
-            channel: by.channel.clone(),
-        }
+        Self::settled(by.number.clone(), Held::taken(by, now))
     }
 
-    /// Whether this customer holds it.
+    /// A number that somebody has, or had.
     #[must_use]
-    pub fn is_held_by(&self, profile: &ProfileId) -> bool {
-        self.owner == *profile && self.state != NumberState::Deleted
+    pub fn settled(number: UpiNumber, held: Held) -> Self {
+        let Held { owner, mobile, vpa, state, since, channel } = held;
+        Self { number, owner, mobile, vpa, state: state.into(), since, channel }
     }
 
-    /// Whether another customer may have it now, had nobody asked before.
-    #[must_use]
-    pub fn is_cooling(&self, rules: &Rules, now: Millis) -> bool {
-        self.state == NumberState::Deleted && now < self.since.plus(rules.cooling_ms)
-    }
-
-    fn register(
-        before: Option<&Self>,
-        by: &Registrant,
-        rules: &Rules,
-        now: Millis,
-    ) -> Result<Self, NumberRefusal> {
-        let ours = before.is_some_and(|number| number.owner == by.owner);
-        match before {
-            None => {}
-            Some(number) if !ours && number.is_cooling(rules, now) => {
-                return Err(NumberRefusal::Cooling);
-            }
-            Some(number) if number.state == NumberState::Deleted => {}
-            Some(_) if ours => return Err(NumberRefusal::AlreadyInThisState),
-            Some(_) => return Err(NumberRefusal::HeldByAnother),
-        }
-        Ok(Self::registered(by, now))
-    }
-
-    fn port(
-        before: Option<&Self>,
-        by: &Registrant,
-        existing: &Vpa,
-        now: Millis,
-    ) -> Result<Self, NumberRefusal> {
-        let number = before.filter(|number| number.state != NumberState::Deleted);
-        let number = number.ok_or(NumberRefusal::NotRegistered)?;
-        if number.owner == by.owner {
-            return Err(NumberRefusal::AlreadyInThisState);
-        }
-        match number.vpa.is_same(existing) {
-            true => Ok(Self::registered(by, now)),
-            false => Err(NumberRefusal::NotTheLinkedVpa),
-        }
-    }
-
-    fn update(
-        before: Option<&Self>,
-        by: &Registrant,
-        update: &Update,
-        now: Millis,
-    ) -> Result<(NumberOutcome, Self), NumberRefusal> {
-        use NumberState::{Active, Deleted, Disabled};
-        let number = before.ok_or(NumberRefusal::NotRegistered)?;
-        if number.owner != by.owner {
-            return Err(match number.state {
-                Deleted => NumberRefusal::NotRegistered,
-                Active | Disabled => NumberRefusal::HeldByAnother,
-            });
-        }
-        let (outcome, state, linked) = match (number.state, update) {
-            (Active, Update::ChangeVpa { existing }) => {
-                (NumberOutcome::VpaChanged, Active, existing)
-            }
-            (Active, Update::Disable) => (NumberOutcome::Disabled, Disabled, &by.vpa),
-            (Active | Disabled, Update::Delete) => (NumberOutcome::Deleted, Deleted, &by.vpa),
-            (Disabled, Update::Reactivate) => (NumberOutcome::Reactivated, Active, &by.vpa),
-            (Active, Update::Reactivate)
-            | (Disabled, Update::Disable)
-            | (Deleted, Update::Delete) => return Err(NumberRefusal::AlreadyInThisState),
-            (Disabled | Deleted, Update::ChangeVpa { .. })
-            | (Deleted, Update::Disable | Update::Reactivate) => {
-                return Err(NumberRefusal::NotInThisState);
-            }
+    /// Who has it, or had it last; whatever is pending is not asked.
+    fn held(&self) -> Option<Held> {
+        let state = match &self.state {
+            NumberState::Active => Settled::Active,
+            NumberState::Disabled => Settled::Disabled,
+            NumberState::Deleted => Settled::Deleted,
+            NumberState::Pending(pending) => return pending.before.clone(),
+            NumberState::Free => return None,
         };
-        if !number.vpa.is_same(linked) {
-            return Err(NumberRefusal::NotTheLinkedVpa);
-        }
-        let channel = by.channel.clone().or_else(|| number.channel.clone());
-        let next = Self { vpa: by.vpa.clone(), state, since: now, channel, ..number.clone() };
-        Ok((outcome, next))
-    }
-
-    /// What the channel is told, where there is one that listens.
-    fn news(
-        &self,
-        channel: Option<&ChannelId>,
-        change: NumberChange,
-        txn: Option<&TxnId>,
-        (rules, stamp): (&Rules, &Stamp),
-    ) -> Option<Errand> {
-        let channel = channel.filter(|channel| rules.tells(channel))?;
-        let news = NumberNews {
-            number: self.number.clone(),
-            customer: self.owner.customer.clone(),
+        Some(Held {
+            owner: self.owner.clone(),
             mobile: self.mobile.clone(),
             vpa: self.vpa.clone(),
-            change,
-            at: stamp.now,
-            txn: txn.cloned(),
-        };
-        let place = match change {
-            NumberChange::Now(_) => 0,
-            NumberChange::PortedOut => 1,
-        };
-        let lane = Lane::Channel(channel.clone());
-        let key = ErrandKey { lane, due: stamp.now, serial: stamp.serial, place };
-        Some(Errand { key, task: Task::Tell(Box::new(news)) })
+            state,
+            since: self.since,
+            channel: self.channel.clone(),
+        })
     }
 
-    /// Lets the customer who held it until now hear of it.
-    fn leaving(&self, stamp: &Stamp) -> Errand {
-        let holding = Holding::Number(self.number.clone());
-        let task = Task::Settle { profile: self.owner.clone(), holding };
-        let lane = Lane::Holdings;
-        Errand { key: ErrandKey { lane, due: stamp.now, serial: stamp.serial, place: 2 }, task }
+    /// The change that is not settled.
+    #[must_use]
+    pub fn pending(&self) -> Option<&Pending> {
+        match &self.state {
+            NumberState::Pending(pending) => Some(pending),
+            NumberState::Active
+            | NumberState::Disabled
+            | NumberState::Deleted
+            | NumberState::Free => None,
+        }
     }
 
-    fn turn(
-        decided: Result<(NumberOutcome, Self), NumberRefusal>,
-        txn: Option<&TxnId>,
+    /// Whether this customer has it now.
+    #[must_use]
+    pub fn is_held_by(&self, profile: &ProfileId) -> bool {
+        let held = self.held();
+        held.is_some_and(|held| held.owner == *profile && held.state != Settled::Deleted)
+    }
+
+    /// Whether a change of it is pending that makes it this customer's, or is about theirs.
+    #[must_use]
+    pub fn is_awaited_by(&self, profile: &ProfileId) -> bool {
+        let pending = self.pending();
+        pending.is_some_and(|pending| pending.next.owner == *profile || self.is_held_by(profile))
+    }
+
+    /// The VPA that it leads to for this customer, or will once a pending change is settled.
+    #[must_use]
+    pub fn vpa_for(&self, profile: &ProfileId) -> &Vpa {
+        match self.pending() {
+            Some(pending) if self.owner != *profile => &pending.next.vpa,
+            Some(_) | None => &self.vpa,
+        }
+    }
+
+    /// The VPA that it leads to now, and whose it is.
+    #[must_use]
+    pub fn leads(&self) -> Option<(Vpa, ProfileId)> {
+        let active = self.held().filter(|held| held.state == Settled::Active);
+        active.map(|held| (held.vpa, held.owner))
+    }
+
+    /// Whether another customer must wait for it still.
+    #[must_use]
+    pub fn is_cooling(&self, rules: &Rules, now: Millis) -> bool {
+        self.held().is_some_and(|held| held.is_cooling(rules, now))
+    }
+
+    /// What is asked of it, under the rules of its drawing.
+    fn change(
+        before: Option<&Self>,
+        (by, decided): (&Registrant, Decided),
         at: (&Rules, &Stamp),
     ) -> Turn<Self> {
-        match decided {
-            Err(refusal) => Turn::refused(refusal),
-            Ok((outcome, next)) => {
-                let change = NumberChange::Now(next.state);
-                let news = next.news(next.channel.as_ref(), change, txn, at);
-                Turn { errands: news.into_iter().collect(), ..Turn::changed(outcome, next) }
+        if before.is_some_and(|number| number.pending().is_some()) {
+            return Turn::refused(NumberRefusal::Pending);
+        }
+        match (decided, by.wait) {
+            (Err(refusal), _) => Turn::refused(refusal),
+            (Ok((change, next)), Some(wait)) => Self::pend(before, (by, change, next), wait, at.1),
+            (Ok((change, next)), None) => {
+                let left = before.and_then(Self::held);
+                let told = Told { change, done: true, txn: by.txn.as_ref(), asked: None };
+                let errands = Self::errands(&by.number, (left.as_ref(), &next), &told, at);
+                let next = Self::settled(by.number.clone(), next);
+                Turn { errands, ..Turn::changed(change.into(), next) }
             }
         }
     }
@@ -343,7 +193,7 @@ impl Aggregate for Number {
     fn action(command: &NumberCommand) -> Action {
         match command {
             NumberCommand::Register(_) | NumberCommand::Port { .. } => Action::Register,
-            NumberCommand::Update { .. } => Action::UpdateNumber,
+            NumberCommand::Update { .. } | NumberCommand::Settle { .. } => Action::UpdateNumber,
             NumberCommand::LookUp => Action::LookUp,
             NumberCommand::Told { .. } => Action::Deliver,
         }
@@ -355,32 +205,28 @@ impl Aggregate for Number {
         rules: &Rules,
         stamp: &Stamp,
     ) -> Turn<Self> {
-        let registered = |next| (NumberOutcome::Registered, next);
+        let held = before.and_then(Self::held);
+        let held = held.as_ref();
         match command {
             NumberCommand::Register(by) => {
-                let next = Self::register(before, by, rules, stamp.now);
-                Self::turn(next.map(registered), by.txn.as_ref(), (rules, stamp))
+                let decided = Held::register(held, by, rules, stamp.now);
+                Self::change(before, (by, decided), (rules, stamp))
             }
             NumberCommand::Port { by, existing } => {
-                let next = Self::port(before, by, existing, stamp.now);
-                let mut turn = Self::turn(next.map(registered), by.txn.as_ref(), (rules, stamp));
-                if let (Ok(_), Some(left)) = (turn.verdict, before) {
-                    let change = NumberChange::PortedOut;
-                    let news = left.news(left.channel.as_ref(), change, None, (rules, stamp));
-                    turn.errands.extend(news);
-                    turn.errands.push(left.leaving(stamp));
-                }
-                turn
+                let decided = Held::port(held, by, existing, stamp.now);
+                Self::change(before, (by, decided), (rules, stamp))
             }
             NumberCommand::Update { by, update } => {
-                let next = Self::update(before, by, update, stamp.now);
-                Self::turn(next, by.txn.as_ref(), (rules, stamp))
+                let decided = Held::update(held, by, update, stamp.now);
+                Self::change(before, (by, decided), (rules, stamp))
             }
             NumberCommand::LookUp => Turn::only(Ok(NumberOutcome::Seen)),
-            NumberCommand::Told { key, arrived } => {
-                let outcome = match arrived {
-                    true => NumberOutcome::Told,
-                    false => NumberOutcome::GivenUp,
+            NumberCommand::Settle { key } => Self::settle(before, key, (rules, stamp)),
+            NumberCommand::Told { key, end } => {
+                let outcome = match end {
+                    Delivered::Arrived => NumberOutcome::Told,
+                    Delivered::GivenUp => NumberOutcome::GivenUp,
+                    Delivered::Gone => NumberOutcome::Gone,
                 };
                 Turn { settled: vec![key.clone()], ..Turn::only(Ok(outcome)) }
             }
@@ -388,6 +234,8 @@ impl Aggregate for Number {
     }
 }
 
+#[cfg(test)]
+mod pending_tests;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -72,7 +72,7 @@ fn read(deed: &Deed, object: Object, body: &[u8]) -> Option<Said> {
             "KU01" => Said::NotRegistered,
             "KU02" => Said::NotInThisState,
             "KU03" => Said::AlreadyInThisState,
-            "KU06" => Said::HeldByAnother,
+            "MM18" => Said::HeldByAnother,
             "KU07" => Said::Cooling,
             _ => return None,
         }),

@@ -21,7 +21,7 @@ use crate::audit::keeper::Keeper;
 use crate::backup::control;
 use crate::boot;
 use crate::clock::ServiceClock;
-use crate::config::{AxisMode, Config, Layers, Place, Webhook};
+use crate::config::{AxisMode, Changes, Config, Layers, Place, Shape, Webhook};
 use crate::errands;
 use crate::hardening::{self, Keys};
 use crate::listener::{self, ListenerLimits};
@@ -50,6 +50,12 @@ pub(super) struct SandboxArgs {
     /// Post changes of UPI numbers here, for each channel that has no webhook of its own.
     #[arg(long, value_name = "URL")]
     webhook: Option<Uri>,
+    /// How the bodies for --webhook are laid out.
+    #[arg(long, value_enum, default_value_t, requires = "webhook", value_name = "SHAPE")]
+    webhook_shape: Shape,
+    /// Which changes are posted to --webhook.
+    #[arg(long, value_enum, default_value = "all", requires = "webhook", value_name = "CHANGES")]
+    webhook_changes: Changes,
 }
 
 /// What `kunji serve` takes.
@@ -66,7 +72,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     let refused = hardening::close_memory(Keys::Public);
     let mut config = args.flags.load(Layers::sandbox()?)?;
     if let Some(url) = &args.webhook {
-        lay_webhook(&mut config, url)?;
+        lay_webhook(&mut config, url, (args.webhook_shape, args.webhook_changes))?;
     }
     let seed = match &args.seed {
         Some(path) => Seed::read(path)?,
@@ -143,14 +149,18 @@ pub(super) fn lay_ground(config: &mut Config, dir: &Path) {
 }
 
 /// Gives the address to each channel that has none.
-fn lay_webhook(config: &mut Config, url: &Uri) -> anyhow::Result<()> {
+fn lay_webhook(
+    config: &mut Config,
+    url: &Uri,
+    (shape, changes): (Shape, Changes),
+) -> anyhow::Result<()> {
     let known = matches!(url.scheme_str(), Some("http" | "https"));
     anyhow::ensure!(known && url.host().is_some(), "--webhook is no http or https URL");
     let merchants = config.upi.merchants.iter_mut();
     for channel in merchants.flat_map(|merchant| &mut merchant.channels) {
         if channel.webhook.is_none() {
             let secret = HmacKey::parse(stock::WEBHOOK_SECRET)?;
-            channel.webhook = Some(Webhook { url: url.clone(), secret });
+            channel.webhook = Some(Webhook { url: url.clone(), secret, shape, changes });
         }
     }
     Ok(())

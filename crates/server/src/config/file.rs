@@ -188,6 +188,28 @@ pub(super) struct MerchantKeyFile {
     pub(super) key: SecretSource,
 }
 
+/// How the body of a webhook is laid out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// All members at the top, in camelCase.
+    #[default]
+    Flat,
+    /// An event around them, in snake_case.
+    Wrapped,
+}
+
+/// Which changes of numbers a webhook is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Changes {
+    /// Mobile numbers that were ported away, and pending changes once they are settled.
+    #[default]
+    Unanswered,
+    /// Every change.
+    All,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChannelFile {
@@ -195,6 +217,10 @@ pub(super) struct ChannelFile {
     pub(super) checksum_secret: SecretSource,
     pub(super) webhook_url: Option<String>,
     pub(super) webhook_secret: Option<SecretSource>,
+    #[serde(default)]
+    pub(super) webhook_shape: Shape,
+    #[serde(default)]
+    pub(super) webhook_changes: Changes,
 }
 
 #[derive(Debug, Deserialize)]

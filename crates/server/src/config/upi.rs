@@ -1,14 +1,16 @@
 //! Settings of the UPI half: the banks, and the merchants with their channels and keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use axum::http::Uri;
 use kunji_core::ids::{ChannelId, MerchantId, Vpa};
+use kunji_core::rules::Hears;
 use kunji_core::time::MINUTE_MS;
 use kunji_vault::{HmacKey, RsaPublic};
 
 use super::file::{self, UpiFile};
+pub use super::file::{Changes, Shape};
 use super::{ConfigError, ensure, is_prefix, wrong};
 
 /// Most merchants, channels of one, keys of one, or banks.
@@ -88,6 +90,10 @@ pub struct Webhook {
     pub url: Uri,
     /// The secret of its signatures.
     pub secret: HmacKey,
+    /// How the body is laid out.
+    pub shape: Shape,
+    /// Which changes are told.
+    pub changes: Changes,
 }
 
 impl fmt::Debug for Webhook {
@@ -117,12 +123,18 @@ impl Upi {
         merchant.channels.iter().find(|channel| channel.id == *id)
     }
 
-    /// The channels that hear of changes.
+    /// The channels that hear of changes, and of which.
     #[must_use]
-    pub fn told(&self) -> BTreeSet<ChannelId> {
+    pub fn told(&self) -> BTreeMap<ChannelId, Hears> {
         let channels = self.merchants.iter().flat_map(|merchant| &merchant.channels);
-        let told = channels.filter(|channel| channel.webhook.is_some());
-        told.map(|channel| channel.id.clone()).collect()
+        let told = channels.filter_map(|channel| {
+            let hears = match channel.webhook.as_ref()?.changes {
+                Changes::Unanswered => Hears::Unanswered,
+                Changes::All => Hears::All,
+            };
+            Some((channel.id.clone(), hears))
+        });
+        told.collect()
     }
 
     /// The bank of this number.
@@ -228,7 +240,9 @@ impl Channel {
                 ensure(known && url.host().is_some(), &key("webhook_url"), "is no URL")?;
                 let named = url.authority().is_some_and(|at| at.as_str().contains('@'));
                 ensure(!named, &key("webhook_url"), "must hold no user name")?;
-                Some(Webhook { url, secret: secret(source, "webhook_secret")? })
+                let secret = secret(source, "webhook_secret")?;
+                let (shape, changes) = (file.webhook_shape, file.webhook_changes);
+                Some(Webhook { url, secret, shape, changes })
             }
             (Some(_), None) => return Err(wrong(&key("webhook_secret"), "is missing")),
             (None, Some(_)) => return Err(wrong(&key("webhook_url"), "is missing")),

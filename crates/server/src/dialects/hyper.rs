@@ -1,5 +1,6 @@
 //! The in-app SDK's process payloads over HTTP (contract page `hyper-sdk.md`).
 
+mod accounts;
 mod action;
 mod auth;
 mod captures;
@@ -18,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kunji_core::engine::Fault;
 use kunji_core::ids::CaptureId;
+use kunji_core::reason::Reason;
 
 pub use self::action::{ALL_CODES, Action};
 use self::reply::Event;
@@ -85,14 +87,16 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 }
 
 fn wrong_method() -> Event {
-    Event::error("", action::SdkError::BadParameter, "The method is not allowed")
+    let why = Reason::WrongMethod;
+    Event::error("", action::SdkError::BadParameter, "The method is not allowed", why)
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 /// "Not found", when the path is under this vendor's root.
 pub(super) fn not_found(uri: &Uri) -> Option<Response> {
     let event = || {
-        Event::error("", action::SdkError::BadParameter, "There is no such path")
+        let why = Reason::UnknownPath;
+        Event::error("", action::SdkError::BadParameter, "There is no such path", why)
             .with_status(StatusCode::NOT_FOUND)
     };
     uri.path().starts_with("/hyper/").then(|| event().into_response())

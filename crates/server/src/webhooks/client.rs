@@ -5,12 +5,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{Request, StatusCode, Uri, header};
+use axum::http::response::Parts;
+use axum::http::{HeaderMap, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
+use kunji_core::time::Millis;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -41,8 +43,10 @@ pub(super) struct Client {
 pub(super) enum Told {
     /// The answer was 2xx.
     Taken,
-    /// The answer was another one.
-    Refused,
+    /// The answer was another one; it may say when to come back, in milliseconds.
+    Refused(Option<i64>),
+    /// The address is gone for good: 410 (RFC 9110, 15.5.11).
+    Gone,
     /// There was no answer in time.
     Unreachable,
 }
@@ -77,8 +81,9 @@ impl Client {
             self.exchange(&webhook.url, request).await
         };
         match tokio::time::timeout(TRY_TIMEOUT, exchange).await {
-            Ok(Ok(status)) if status.is_success() => Told::Taken,
-            Ok(Ok(_)) => Told::Refused,
+            Ok(Ok(head)) if head.status.is_success() => Told::Taken,
+            Ok(Ok(head)) if head.status == StatusCode::GONE => Told::Gone,
+            Ok(Ok(head)) => Told::Refused(retry_after(&head.headers, wall::now())),
             // Why it is so, nobody can act on but who owns the address.
             Ok(Err(_)) | Err(_) => Told::Unreachable,
         }
@@ -88,7 +93,7 @@ impl Client {
         &self,
         url: &Uri,
         request: Request<Full<Bytes>>,
-    ) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
+    ) -> Result<Parts, Box<dyn Error + Send + Sync>> {
         let host = url.host().ok_or("no host")?;
         // An IPv6 address stands in brackets there (RFC 3986, 3.2.2).
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -136,7 +141,7 @@ fn request(webhook: &Webhook, message: Message) -> Result<Request<Full<Bytes>>, 
 async fn send(
     stream: impl Read + Write + Unpin,
     request: Request<Full<Bytes>>,
-) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
+) -> Result<Parts, Box<dyn Error + Send + Sync>> {
     let (mut sender, connection) =
         http1::Builder::new().max_buf_size(HEAD_LEN_MAX).handshake(stream).await?;
     let (mut connection, mut answer) = (pin!(connection), pin!(sender.send_request(request)));
@@ -146,5 +151,59 @@ async fn send(
         // The answer may have come with the connection's end.
         _ = &mut connection => answer.await,
     };
-    Ok(answer?.status())
+    Ok(answer?.into_parts().0)
+}
+
+/// How long `Retry-After` asks to wait: seconds, or an instant of the machine's time (RFC 9110,
+/// 10.2.3). What cannot be read, or stands there twice, asks for nothing.
+fn retry_after(headers: &HeaderMap, now: Millis) -> Option<i64> {
+    let mut all = headers.get_all(header::RETRY_AFTER).iter();
+    let (Some(value), None) = (all.next(), all.next()) else { return None };
+    let text = value.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // So many seconds that they are no number are more than the longest pause.
+        return Some(text.parse::<i64>().map_or(i64::MAX, |seconds| seconds.saturating_mul(1000)));
+    }
+    let at = wall::http_date(text)?;
+    Some(at.0.saturating_sub(now.0).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    /// 1994-11-06 08:49:37.
+    const AT: i64 = 784_111_777_000;
+
+    #[test]
+    fn retry_after_is_seconds_or_an_instant() {
+        for (text, expected) in [
+            ("120", Some(120_000)),
+            ("0", Some(0)),
+            ("99999999999999999999999", Some(i64::MAX)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60_000)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60_000)),
+            ("Sun Nov  6 08:50:37 1994", Some(60_000)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Sat, 06 Nov 1993 08:49:37 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("Sun, 06 Nov 1994 08:50:37", None),
+            ("Sun, 36 Nov 1994 08:50:37 GMT", None),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap())]);
+            assert_eq!(retry_after(&headers, Millis(AT)), expected, "{text}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), Millis(AT)), None);
+        let mut headers = HeaderMap::new();
+        for seconds in [1, 1] {
+            headers.append(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        assert_eq!(retry_after(&headers, Millis(AT)), None);
+    }
 }

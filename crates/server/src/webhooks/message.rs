@@ -1,11 +1,17 @@
-//! One event as its merchant reads it: the body, and the id that stays through all tries.
+//! One event as its merchant reads it: the vendor's body in one of two shapes, and the id that
+//! stays through all tries.
 
 use kunji_core::errand::{ErrandKey, NumberChange, NumberNews};
 use kunji_core::ids::ChannelId;
-use kunji_core::mapper::NumberState;
+use kunji_core::mapper::{Change, Settled};
 use serde::Serialize;
 
+use crate::config::Shape;
+use crate::mapper_code::status_word;
 use crate::wall;
+
+/// `event_name` of every event about a UPI number.
+const EVENT_NAME: &str = "MERCHANT_CUSTOMER_PORTED_UPI_NUMBER";
 
 /// What is posted to a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,60 +22,133 @@ pub(super) struct Message {
     pub(super) body: Vec<u8>,
 }
 
+/// The members of an event, in the order of the contract page.
+macro_rules! number_bodies {
+    ($($name:ident as $case:literal),*) => {
+        $(
+            #[derive(Serialize)]
+            #[serde(rename_all = $case)]
+            struct $name<'a> {
+                #[serde(skip_serializing_if = "Option::is_none")]
+                action: Option<&'static str>,
+                custom_response: &'static str,
+                customer_mobile_number: &'a str,
+                gateway_timestamp: String,
+                gateway_transaction_id: &'a str,
+                merchant_channel_id: &'a str,
+                merchant_customer_id: &'a str,
+                merchant_id: &'a str,
+                status: &'static str,
+                #[serde(rename = "type")]
+                kind: &'static str,
+                upi_number: &'a str,
+                #[serde(skip_serializing_if = "Option::is_none")]
+                upi_number_status: Option<&'static str>,
+                vpa: &'a str,
+            }
+
+            impl<'a> $name<'a> {
+                fn of(channel: &'a ChannelId, news: &'a NumberNews, serial: &'a str) -> Self {
+                    let words = Words::of(news.change);
+                    Self {
+                        action: words.action,
+                        custom_response: "{}",
+                        customer_mobile_number: news.mobile.as_str(),
+                        gateway_timestamp: wall::indian(news.at),
+                        gateway_transaction_id: news.txn.as_ref().map_or(serial, |txn| txn.as_str()),
+                        merchant_channel_id: channel.channel.as_str(),
+                        merchant_customer_id: news.customer.as_str(),
+                        merchant_id: channel.merchant.as_str(),
+                        status: words.status,
+                        kind: "UPI_NUMBER_MAPPER",
+                        upi_number: news.number.as_str(),
+                        upi_number_status: words.number_status,
+                        vpa: news.vpa.as_str(),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+number_bodies!(FlatBody as "camelCase", UpiBody as "snake_case");
+
 #[derive(Serialize)]
-struct EventBody<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    timestamp: String,
-    data: NumberBody<'a>,
+struct WrappedBody<'a> {
+    id: String,
+    event_name: &'static str,
+    date_created: String,
+    content: Content<'a>,
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NumberBody<'a> {
-    merchant_id: &'a str,
-    merchant_channel_id: &'a str,
-    merchant_customer_id: &'a str,
-    customer_mobile_number: &'a str,
-    upi_number: &'a str,
-    vpa: &'a str,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gateway_transaction_id: Option<&'a str>,
-    gateway_timestamp: String,
+struct Content<'a> {
+    merchant_customer: MerchantCustomer<'a>,
+}
+
+#[derive(Serialize)]
+struct MerchantCustomer<'a> {
+    upi: UpiBody<'a>,
 }
 
 impl Message {
     /// The message of an event; `None` if it cannot be written, which cannot be.
-    pub(super) fn of(channel: &ChannelId, key: &ErrandKey, news: &NumberNews) -> Option<Self> {
-        let (kind, status) = words(news.change);
-        let body = EventBody {
-            kind,
-            timestamp: wall::iso(news.at),
-            data: NumberBody {
-                merchant_id: channel.merchant.as_str(),
-                merchant_channel_id: channel.channel.as_str(),
-                merchant_customer_id: news.customer.as_str(),
-                customer_mobile_number: news.mobile.as_str(),
-                upi_number: news.number.as_str(),
-                vpa: news.vpa.as_str(),
-                status,
-                gateway_transaction_id: news.txn.as_ref().map(|txn| txn.as_str()),
-                gateway_timestamp: wall::indian(news.at),
-            },
+    pub(super) fn of(
+        (channel, shape): (&ChannelId, Shape),
+        key: &ErrandKey,
+        news: &NumberNews,
+    ) -> Option<Self> {
+        let ErrandKey { serial, place, .. } = key;
+        // A change without a request of its own merchant still has an id at the gateway.
+        let gateway = format!("KNJ{serial:030X}{place:02X}");
+        let body = match shape {
+            Shape::Flat => serde_json::to_vec(&FlatBody::of(channel, news, &gateway)),
+            Shape::Wrapped => serde_json::to_vec(&WrappedBody {
+                id: format!("evt_V2_{serial:030x}{place:02x}"),
+                event_name: EVENT_NAME,
+                date_created: wall::second(news.at),
+                content: Content {
+                    merchant_customer: MerchantCustomer {
+                        upi: UpiBody::of(channel, news, &gateway),
+                    },
+                },
+            }),
         };
-        let body = serde_json::to_vec(&body).ok()?;
         // Serials never repeat, over restarts as well. A dot would end the id in what is signed.
-        Some(Self { id: format!("msg_{:x}_{}", key.serial, key.place), body })
+        Some(Self { id: format!("msg_{serial:x}_{place}"), body: body.ok()? })
     }
 }
 
-fn words(change: NumberChange) -> (&'static str, &'static str) {
-    match change {
-        NumberChange::Now(NumberState::Active) => ("upi_number.active", "ACTIVE"),
-        NumberChange::Now(NumberState::Disabled) => ("upi_number.disabled", "DISABLED"),
-        NumberChange::Now(NumberState::Deleted) => ("upi_number.deleted", "DELETED"),
-        NumberChange::PortedOut => ("upi_number.ported_out", "PORTED_OUT"),
+/// A change in the vendor's words.
+struct Words {
+    action: Option<&'static str>,
+    status: &'static str,
+    number_status: Option<&'static str>,
+}
+
+impl Words {
+    fn of(change: NumberChange) -> Self {
+        let stands = |state: Settled| Some(status_word(&state.into()));
+        match change {
+            // An older build kept no more of it.
+            NumberChange::Now(state) => {
+                Self { action: None, status: "SUCCESS", number_status: stands(state) }
+            }
+            NumberChange::PortedOut => {
+                Self { action: Some("PORTED_OUT"), status: "SUCCESS", number_status: None }
+            }
+            NumberChange::Ended { change, done, state } => Self {
+                action: Some(match change {
+                    Change::Create => "CREATE",
+                    Change::ChangeVpa => "CHANGE_VPA",
+                    Change::Disable => "DISABLE",
+                    Change::Delete => "DELETE",
+                    Change::Reactivate => "REACTIVATE",
+                }),
+                status: if done { "SUCCESS" } else { "FAILURE" },
+                number_status: state.map_or(Some("FAILED"), stands),
+            },
+        }
     }
 }
 
@@ -81,11 +160,10 @@ mod tests {
 
     use super::*;
 
-    #[track_caller]
-    fn check(change: NumberChange, txn: Option<&str>, expected: &str) {
+    fn written(shape: Shape, change: NumberChange, txn: Option<&str>) -> String {
         let id = |text| MerchantId::parse(text).unwrap();
         let channel = ChannelId { merchant: id("stock"), channel: id("STOCKAPP") };
-        let at = Millis(1_468_531_717_000);
+        let at = Millis(1_468_531_717_999);
         let lane = Lane::Channel(channel.clone());
         let key = ErrandKey { lane, due: at, serial: 0xabc, place: 1 };
         let news = NumberNews {
@@ -97,22 +175,49 @@ mod tests {
             at,
             txn: txn.map(|txn| TxnId::parse(txn).unwrap()),
         };
-        let message = Message::of(&channel, &key, &news).unwrap();
+        let message = Message::of((&channel, shape), &key, &news).unwrap();
         assert_eq!(message.id, "msg_abc_1");
-        assert_eq!(String::from_utf8(message.body).unwrap(), expected);
+        String::from_utf8(message.body).unwrap()
     }
 
+    const DISABLED: NumberChange =
+        NumberChange::Ended { change: Change::Disable, done: true, state: Some(Settled::Disabled) };
+
     #[test]
-    fn an_event_tells_the_number_and_who_changed_it() {
-        check(
-            NumberChange::Now(NumberState::Disabled),
-            Some("STK1"),
-            r#"{"type":"upi_number.disabled","timestamp":"2016-07-14T21:28:37.000Z","data":{"merchantId":"stock","merchantChannelId":"STOCKAPP","merchantCustomerId":"1234567","customerMobileNumber":"919876543210","upiNumber":"87654321","vpa":"something@handle","status":"DISABLED","gatewayTransactionId":"STK1","gatewayTimestamp":"2016-07-15T02:58:37+05:30"}}"#,
+    fn an_event_is_flat_or_wrapped() {
+        assert_eq!(
+            written(Shape::Flat, DISABLED, Some("STK1")),
+            r#"{"action":"DISABLE","customResponse":"{}","customerMobileNumber":"919876543210","gatewayTimestamp":"2016-07-15T02:58:37+05:30","gatewayTransactionId":"STK1","merchantChannelId":"STOCKAPP","merchantCustomerId":"1234567","merchantId":"stock","status":"SUCCESS","type":"UPI_NUMBER_MAPPER","upiNumber":"87654321","upiNumberStatus":"INACTIVE","vpa":"something@handle"}"#,
         );
-        check(
-            NumberChange::PortedOut,
-            None,
-            r#"{"type":"upi_number.ported_out","timestamp":"2016-07-14T21:28:37.000Z","data":{"merchantId":"stock","merchantChannelId":"STOCKAPP","merchantCustomerId":"1234567","customerMobileNumber":"919876543210","upiNumber":"87654321","vpa":"something@handle","status":"PORTED_OUT","gatewayTimestamp":"2016-07-15T02:58:37+05:30"}}"#,
+        assert_eq!(
+            written(Shape::Wrapped, DISABLED, Some("STK1")),
+            r#"{"id":"evt_V2_000000000000000000000000000abc01","event_name":"MERCHANT_CUSTOMER_PORTED_UPI_NUMBER","date_created":"2016-07-14T21:28:37Z","content":{"merchant_customer":{"upi":{"action":"DISABLE","custom_response":"{}","customer_mobile_number":"919876543210","gateway_timestamp":"2016-07-15T02:58:37+05:30","gateway_transaction_id":"STK1","merchant_channel_id":"STOCKAPP","merchant_customer_id":"1234567","merchant_id":"stock","status":"SUCCESS","type":"UPI_NUMBER_MAPPER","upi_number":"87654321","upi_number_status":"INACTIVE","vpa":"something@handle"}}}}"#,
         );
+    }
+
+    /// Action, status and number status; `-` where the member is not there.
+    #[test]
+    fn every_change_has_its_words() {
+        let ended = |change, done, state| NumberChange::Ended { change, done, state };
+        let (active, deleted) = (Some(Settled::Active), Some(Settled::Deleted));
+        for (change, expected) in [
+            (NumberChange::PortedOut, ["PORTED_OUT", "SUCCESS", "-"]),
+            (ended(Change::Create, true, active), ["CREATE", "SUCCESS", "ACTIVE"]),
+            (ended(Change::Create, false, None), ["CREATE", "FAILURE", "FAILED"]),
+            (ended(Change::Create, false, deleted), ["CREATE", "FAILURE", "DEREGISTER"]),
+            (ended(Change::ChangeVpa, true, active), ["CHANGE_VPA", "SUCCESS", "ACTIVE"]),
+            (ended(Change::Disable, false, active), ["DISABLE", "FAILURE", "ACTIVE"]),
+            (ended(Change::Delete, true, deleted), ["DELETE", "SUCCESS", "DEREGISTER"]),
+            (ended(Change::Reactivate, true, active), ["REACTIVATE", "SUCCESS", "ACTIVE"]),
+            (NumberChange::Now(Settled::Disabled), ["-", "SUCCESS", "INACTIVE"]),
+        ] {
+            let body: serde_json::Value =
+                serde_json::from_str(&written(Shape::Flat, change, None)).unwrap();
+            let words = ["action", "status", "upiNumberStatus"]
+                .map(|name| body[name].as_str().unwrap_or("-"));
+            assert_eq!(words, expected, "{change:?}");
+            // Nobody's request id: one of ours.
+            assert_eq!(body["gatewayTransactionId"], "KNJ000000000000000000000000000ABC01");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! When an event is tried again.
 
+use kunji_core::mapper::Delivered;
 use kunji_core::time::{DAY_MS, MINUTE_MS, Millis};
 
 /// How long an event is tried.
@@ -8,6 +9,14 @@ const TRIED_MS: i64 = DAY_MS;
 const PAUSES_MS: [i64; 6] =
     [5_000, 30_000, 2 * MINUTE_MS, 10 * MINUTE_MS, 30 * MINUTE_MS, 60 * MINUTE_MS];
 
+/// The longest pause that a receiver may ask for.
+const ASKED_MS_MAX: i64 = 6 * 60 * MINUTE_MS;
+
+/// Until when a receiver may ask to be left alone.
+pub(super) fn asked_until(now: Millis, pause_ms: i64) -> Millis {
+    now.plus(pause_ms.min(ASKED_MS_MAX))
+}
+
 /// What is remembered of an event between two tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Pace {
@@ -15,8 +24,8 @@ pub(super) struct Pace {
     tries: usize,
     /// When the next step is due; `None` before the first.
     next: Option<Millis>,
-    /// Whether it arrived, but could not be settled.
-    pub(super) arrived: bool,
+    /// How it ended, where that could not be kept yet.
+    pub(super) ended: Option<Delivered>,
 }
 
 /// What is to be done about an event.
@@ -26,8 +35,8 @@ pub(super) enum Step {
     Wait,
     /// It is to be posted.
     Try,
-    /// It arrived before: only that is to be kept.
-    Settle,
+    /// It ended before: only that is to be kept.
+    Settle(Delivered),
 }
 
 /// When an event is tried for the last time; it is then given up.
@@ -40,10 +49,7 @@ impl Pace {
     pub(super) fn step(self, now: Millis) -> Step {
         match self.next {
             Some(next) if now < next => Step::Wait,
-            Some(_) | None => match self.arrived {
-                true => Step::Settle,
-                false => Step::Try,
-            },
+            Some(_) | None => self.ended.map_or(Step::Try, Step::Settle),
         }
     }
 
@@ -55,7 +61,14 @@ impl Pace {
             true => now.plus(spread).min(last_try),
             false => now.plus(spread),
         };
-        Self { tries: self.tries + 1, next: Some(next), arrived: self.arrived }
+        Self { tries: self.tries + 1, next: Some(next), ended: self.ended }
+    }
+}
+
+impl Pace {
+    /// The pace once the receiver has asked for a pause: it is never a shorter one.
+    pub(super) fn asked(self, until: Millis, last_try: Millis) -> Self {
+        Self { next: self.next.max(Some(until.min(last_try))), ..self }
     }
 }
 
@@ -97,12 +110,27 @@ mod tests {
     }
 
     #[test]
+    fn a_receiver_may_ask_for_a_longer_pause_but_not_for_a_day() {
+        let pace = Pace::default().after(AT, last_try(AT), 128);
+        let due =
+            |asked_ms| pace.asked(asked_until(AT, asked_ms), last_try(AT)).next.unwrap().0 - AT.0;
+        let own = pace.next.unwrap().0 - AT.0;
+        assert_eq!(due(0), own, "a shorter one is none");
+        assert_eq!(due(60_000), 60_000);
+        assert_eq!(due(i64::MAX), ASKED_MS_MAX);
+        let late = asked_until(last_try(AT).plus(-1000), i64::MAX);
+        let pace = pace.asked(late, last_try(AT));
+        assert_eq!(pace.next, Some(last_try(AT)), "the last try is at the end of the day");
+        assert_eq!(pace.tries, 1);
+    }
+
+    #[test]
     fn what_arrived_is_never_posted_again() {
         let mut pace = Pace::default().after(AT, last_try(AT), 0);
-        pace.arrived = true;
+        pace.ended = Some(Delivered::Arrived);
         assert_eq!(pace.step(AT), Step::Wait);
-        assert_eq!(pace.step(AT.plus(DAY_MS)), Step::Settle);
+        assert_eq!(pace.step(AT.plus(DAY_MS)), Step::Settle(Delivered::Arrived));
         let again = pace.after(AT.plus(DAY_MS), last_try(AT), 0);
-        assert_eq!(again.step(AT.plus(2 * DAY_MS)), Step::Settle);
+        assert_eq!(again.step(AT.plus(2 * DAY_MS)), Step::Settle(Delivered::Arrived));
     }
 }

@@ -4,6 +4,7 @@ mod auth;
 mod captures;
 pub(crate) mod client;
 mod crossing;
+mod document;
 mod envelope;
 mod numbers;
 mod pins;
@@ -15,6 +16,7 @@ mod shape;
 use serde_json::json;
 
 use self::client::App;
+pub(crate) use self::document::{CHANGE_DOCUMENT, SET_DOCUMENT};
 use self::shape::{error_text, said};
 use crate::coverage::Said;
 use crate::support::{Answer, Kunji};

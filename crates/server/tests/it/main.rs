@@ -46,6 +46,8 @@ mod prepaid;
 #[cfg(test)]
 mod race;
 #[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod seed;

@@ -1,9 +1,11 @@
 //! The UPI number server API, row for row of its contract.
 
 mod audit;
+mod document;
 mod fetch;
 mod integrity;
 mod lookups;
+mod pending;
 mod races;
 mod registers;
 mod transport;
@@ -15,6 +17,7 @@ use kunji_vault::{HmacKey, JweParts, JwsParts, RsaPrivate, RsaPublic, RsaScheme}
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+pub(crate) use self::document::DOCUMENT;
 use crate::coverage::Said;
 use crate::support::shape::starred;
 use crate::support::{Answer, Kunji, fresh};
@@ -277,16 +280,18 @@ fn failed(answer: &Answer, code: &str, message: &str) -> Said {
 }
 
 /// `gatewayResponseMessage` of every gateway code.
-const MESSAGES: [(&str, &str); 9] = [
+const MESSAGES: [(&str, &str); 11] = [
     ("00", "Success"),
+    ("01", "Pending"),
     ("KU01", "UPI number is not registered"),
     ("KU02", "Action is not allowed in this state"),
     ("KU03", "UPI number is already in this state"),
     ("KU04", "VPA is not of this customer or PSP"),
     ("KU05", "UPI number is not linked to the VPA named"),
-    ("KU06", "UPI number is held by another customer"),
     ("KU07", "UPI number is in its cooling period"),
     ("KU08", "Customer has as many as allowed"),
+    ("KU09", "A change of the UPI number is pending"),
+    ("MM18", "UPI number is held by another customer"),
 ];
 
 /// The verdict about a number, byte for byte: code, status (or none), VPA.
@@ -300,7 +305,11 @@ fn verdict(
     let Client { merchant, channel, customer, mobile, .. } = client;
     let (number, txn) = (&asked["upiNumber"], &asked["upiRequestId"]);
     let (_, message) = MESSAGES.iter().find(|(known, _)| *known == code).unwrap();
-    let triple = if code == "00" { "SUCCESS" } else { "FAILURE" };
+    let triple = match code {
+        "00" => "SUCCESS",
+        "01" => "PENDING",
+        _ => "FAILURE",
+    };
     let status = match status {
         "" => String::new(),
         status => format!(r#""status":"{status}","#),
@@ -365,9 +374,57 @@ pub(crate) fn tables() -> Vec<(&'static str, &'static crate::coverage::Table)> {
         updates::TABLES,
         lookups::TABLES,
         registers::TABLES,
+        pending::TABLES,
         fetch::TABLES,
         integrity::TABLES,
         transport::TABLES,
     ];
     modules.into_iter().flatten().copied().collect()
+}
+
+/// The first customer's backend, for tests of other modules.
+pub(crate) struct Sender {
+    at: String,
+    checksum: Option<&'static str>,
+}
+
+impl Sender {
+    pub(crate) fn nisha() -> Self {
+        Self { at: now(), checksum: None }
+    }
+
+    /// The same, with this checksum.
+    pub(crate) fn with_checksum(self, checksum: &'static str) -> Self {
+        Self { checksum: Some(checksum), ..self }
+    }
+
+    /// The same, at another time.
+    pub(crate) fn at(self, at: &str) -> Self {
+        Self { at: at.to_owned(), ..self }
+    }
+
+    pub(crate) fn txn(&self) -> String {
+        NISHA.txn()
+    }
+
+    pub(crate) fn fetch(&self, kunji: &Kunji) -> Answer {
+        self.send(kunji, FETCH, &json!({"merchantCustomerId": NISHA.customer}))
+    }
+
+    /// Asks for a change of her active number, with some members set to something else.
+    pub(crate) fn update(&self, kunji: &Kunji, action: &str, more: &Value) -> Answer {
+        let mut body = NISHA.update("87654321", action);
+        for (member, value) in more.as_object().unwrap() {
+            body[member] = value.clone();
+        }
+        self.send(kunji, UPDATE, &body)
+    }
+
+    fn send(&self, kunji: &Kunji, call: &str, body: &Value) -> Answer {
+        let post = NISHA.summed(body.to_string().as_bytes(), &self.at);
+        match self.checksum {
+            Some(checksum) => post.with("x-merchant-checksum", checksum).send(kunji, call),
+            None => post.send(kunji, call),
+        }
+    }
 }

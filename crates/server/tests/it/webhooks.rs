@@ -16,6 +16,8 @@ use kunji_vault::{RsaPrivate, RsaScheme};
 use serde_json::{Value, json};
 
 use self::receiver::{Answering, Delivered, Receiver};
+use crate::hyper::client::App;
+use crate::support::shape::starred;
 use crate::support::watched::free_port;
 use crate::support::{KUNJI, Kunji, agent, fresh, run};
 
@@ -28,7 +30,19 @@ const TAKEN: Answering = Answering::Status(204);
 /// Asks for a change as the customer's app does; the request's id.
 #[track_caller]
 fn change(kunji: &Kunji, command: &str, number: &str) -> String {
-    let vpa = if number == ACTIVE { "something@handle" } else { "second@handle" };
+    asked(kunji, command, number, &[], "00")
+}
+
+/// Asks for a change with these headers, which is answered with this code; the request's id.
+#[track_caller]
+fn asked(
+    kunji: &Kunji,
+    command: &str,
+    number: &str,
+    headers: &[(&str, &str)],
+    code: &str,
+) -> String {
+    let vpa = if number == DISABLED { "second@handle" } else { "something@handle" };
     let key = include_str!("../../src/sandbox/merchant-stock.jwk.json");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
     let signed = json!({"merchant_id": "stock", "customer_id": "1234567", "timestamp": now});
@@ -50,8 +64,8 @@ fn change(kunji: &Kunji, command: &str, number: &str) -> String {
             "signaturePayload": signed,
         },
     });
-    let answer = kunji.post("/hyper/v1/process", &[], &body);
-    assert_eq!(answer.json()["payload"]["gatewayResponseCode"], "00", "{answer:?}");
+    let answer = kunji.post("/hyper/v1/process", headers, &body);
+    assert_eq!(answer.json()["payload"]["gatewayResponseCode"], code, "{answer:?}");
     txn
 }
 
@@ -104,36 +118,21 @@ fn changes_are_told_in_their_order_with_a_signature() {
     let receiver = Receiver::start(0, |_, _| TAKEN);
     let kunji = Kunji::start(&["sandbox", "--webhook", &receiver.url()]);
     let mut ids = Vec::new();
-    for (command, kind, status) in [
-        ("DISABLE", "upi_number.disabled", "DISABLED"),
-        ("REACTIVATE", "upi_number.active", "ACTIVE"),
-        ("DELETE", "upi_number.deleted", "DELETED"),
-    ] {
+    for (command, status) in
+        [("DISABLE", "INACTIVE"), ("REACTIVATE", "ACTIVE"), ("DELETE", "DEREGISTER")]
+    {
         let txn = change(&kunji, command, ACTIVE);
         let event = receiver.next();
         assert_eq!(event.path, "/hooks?from=kunji");
         assert_eq!(event.header("host"), format!("127.0.0.1:{}", receiver.port));
         assert_eq!(event.header("content-type"), "application/json");
-        let body = event.json();
-        assert_eq!(body["type"], kind);
-        let at: jiff::Timestamp = body["timestamp"].as_str().unwrap().parse().unwrap();
-        let local = body["data"]["gatewayTimestamp"].as_str().unwrap();
-        assert!(local.ends_with("+05:30"), "{local}");
-        let second = local.parse::<jiff::Timestamp>().unwrap().as_second();
-        assert_eq!(second, at.as_second());
-        let mut data = body["data"].clone();
-        data.as_object_mut().unwrap().remove("gatewayTimestamp");
-        let expected = json!({
-            "merchantId": "stock",
-            "merchantChannelId": "STOCKAPP",
-            "merchantCustomerId": "1234567",
-            "customerMobileNumber": "919876543210",
-            "upiNumber": ACTIVE,
-            "vpa": "something@handle",
-            "status": status,
-            "gatewayTransactionId": txn,
-        });
-        assert_eq!(data, expected);
+        let text = String::from_utf8(event.body.clone()).unwrap();
+        assert_eq!(
+            starred(&text, "gatewayTimestamp", is_indian),
+            format!(
+                r#"{{"action":"{command}","customResponse":"{{}}","customerMobileNumber":"919876543210","gatewayTimestamp":"*","gatewayTransactionId":"{txn}","merchantChannelId":"STOCKAPP","merchantCustomerId":"1234567","merchantId":"stock","status":"SUCCESS","type":"UPI_NUMBER_MAPPER","upiNumber":"{ACTIVE}","upiNumberStatus":"{status}","vpa":"something@handle"}}"#
+            )
+        );
         ids.push(event.id().to_owned());
     }
     ids.dedup();
@@ -149,7 +148,7 @@ fn quick_changes_of_one_number_keep_their_order() {
         change(&kunji, "REACTIVATE", ACTIVE);
     }
     for _ in 0..6 {
-        assert_eq!(receiver.next().told(), told(ACTIVE, "DISABLED"));
+        assert_eq!(receiver.next().told(), told(ACTIVE, "INACTIVE"));
         assert_eq!(receiver.next().told(), told(ACTIVE, "ACTIVE"));
     }
 }
@@ -196,13 +195,13 @@ fn an_event_waits_for_those_before_of_its_number_and_for_no_other() {
     let receiver = Receiver::start(0, |_, before| ANSWERS[before]);
     let kunji = Kunji::start(&["sandbox", "--webhook", &receiver.url()]);
     change(&kunji, "DISABLE", ACTIVE);
-    assert_eq!(receiver.next().told(), told(ACTIVE, "DISABLED"));
+    assert_eq!(receiver.next().told(), told(ACTIVE, "INACTIVE"));
     change(&kunji, "REACTIVATE", ACTIVE);
     change(&kunji, "REACTIVATE", DISABLED);
     assert_eq!(receiver.next().told(), told(DISABLED, "ACTIVE"));
     assert_eq!(receiver.rest().len(), 0);
     kunji.advance("6s");
-    assert_eq!(receiver.next().told(), told(ACTIVE, "DISABLED"));
+    assert_eq!(receiver.next().told(), told(ACTIVE, "INACTIVE"));
     assert_eq!(receiver.next().told(), told(ACTIVE, "ACTIVE"));
 }
 
@@ -220,7 +219,7 @@ fn refused_events_do_not_hide_those_behind_them() {
     }
     change(&kunji, "REACTIVATE", DISABLED);
     let mut heard = receiver.next();
-    while heard.told() == told(ACTIVE, "DISABLED") {
+    while heard.told() == told(ACTIVE, "INACTIVE") {
         heard = receiver.next();
     }
     assert_eq!(heard.told(), told(DISABLED, "ACTIVE"));
@@ -230,7 +229,7 @@ fn refused_events_do_not_hide_those_behind_them() {
 fn an_event_is_given_up_after_a_day_and_the_next_one_told() {
     let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(0, |event: &Delivered, _| match event.told().1.as_str() {
-        "DISABLED" => Answering::Status(503),
+        "INACTIVE" => Answering::Status(503),
         _ => TAKEN,
     });
     let metrics = free_port();
@@ -277,7 +276,7 @@ fn a_kill_between_a_change_and_its_delivery_loses_nothing() {
     let receiver = Receiver::start(port, |_, _| Answering::Silence);
     let kunji = sandbox(dir.path(), &url);
     let first = receiver.next();
-    assert_eq!(first.told(), told(ACTIVE, "DISABLED"));
+    assert_eq!(first.told(), told(ACTIVE, "INACTIVE"));
     // It got there, but nobody said so.
     kunji.kill();
     receiver.leave();
@@ -290,7 +289,7 @@ fn a_kill_between_a_change_and_its_delivery_loses_nothing() {
     // What was taken is not told again.
     let kunji = sandbox(dir.path(), &url);
     change(&kunji, "DELETE", ACTIVE);
-    assert_eq!(receiver.next().told(), told(ACTIVE, "DELETED"));
+    assert_eq!(receiver.next().told(), told(ACTIVE, "DEREGISTER"));
     assert_eq!(kunji.stop(), Some(0));
     assert_eq!(deliveries(dir.path(), ACTIVE), ["told", "told", "told"]);
 }
@@ -343,7 +342,7 @@ fn an_https_address_is_told_only_when_its_certificate_is_right() {
         let url = format!("https://{host}:{}/hooks", receiver.port);
         let kunji = trusting(&authority, &url, free_port());
         change(&kunji, "DISABLE", ACTIVE);
-        assert_eq!(receiver.next().told(), told(ACTIVE, "DISABLED"));
+        assert_eq!(receiver.next().told(), told(ACTIVE, "INACTIVE"));
     }
     // Another name than the certificate's, and another authority than its own.
     let other = dir.path().join("other.pem");
@@ -386,5 +385,170 @@ fn the_body_tells_no_more_than_documented() {
     ];
     assert_eq!(names, expected);
     let Value::Object(body) = event.json() else { panic!("no object") };
-    assert_eq!(body.keys().collect::<Vec<_>>(), ["data", "timestamp", "type"]);
+    assert_eq!(body.len(), 13);
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `2016-07-15T02:58:37+05:30`.
+fn is_indian(text: &str) -> bool {
+    text.len() == 25 && text.ends_with("+05:30") && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Asks for a change that waits; the request's id.
+#[track_caller]
+fn wait(kunji: &Kunji, command: &str, number: &str, fault: &str) -> String {
+    asked(kunji, command, number, &[("X-Kunji-Fault", fault)], "01")
+}
+
+/// The event's action, status, and where the number stands.
+fn ended(event: &Delivered) -> [String; 3] {
+    let body = event.json();
+    ["action", "status", "upiNumberStatus"]
+        .map(|name| body[name].as_str().unwrap_or("-").to_owned())
+}
+
+/// A sandbox that tells only what no answer tells.
+fn unanswered(url: &str, more: &[&str]) -> Kunji {
+    let args = ["sandbox", "--webhook", url, "--webhook-changes", "unanswered"];
+    Kunji::start(&[&args[..], more].concat())
+}
+
+#[test]
+fn a_channel_hears_of_settled_changes_also_when_it_does_not_ask_for_all() {
+    let receiver = Receiver::start(0, |_, _| TAKEN);
+    let kunji = unanswered(&receiver.url(), &[]);
+    // Answered at once, and not told.
+    change(&kunji, "DISABLE", ACTIVE);
+    let txn = wait(&kunji, "REACTIVATE", ACTIVE, "pending; after=5m");
+    assert_eq!(receiver.rest().len(), 0, "it is not settled");
+    kunji.advance("5m");
+    let event = receiver.next();
+    assert_eq!(ended(&event), ["REACTIVATE", "SUCCESS", "ACTIVE"]);
+    assert_eq!(event.json()["gatewayTransactionId"], txn);
+    wait(&kunji, "DELETE", ACTIVE, "pending; after=5m; status=FAILURE");
+    kunji.advance("5m");
+    assert_eq!(ended(&receiver.next()), ["DELETE", "FAILURE", "ACTIVE"]);
+    change(&kunji, "DELETE", ACTIVE);
+    assert_eq!(receiver.rest().len(), 0);
+}
+
+#[test]
+fn a_mobile_number_that_was_ported_away_is_told_to_who_had_it() {
+    let receiver = Receiver::start(0, |_, _| TAKEN);
+    let kunji = unanswered(&receiver.url(), &["--webhook-shape", "wrapped"]);
+    let own = "9876543210";
+    let txn = format!("{:0<35}", fresh("BRK"));
+    let members = json!({
+        "command": "PORT", "upiNumber": own, "vpa": "me@broker", "existingVpa": "something@handle",
+        "upiRequestId": txn,
+    });
+    let broker = App { merchant: "broker", ..App::of(&kunji, "88001") }.renewed();
+    let answer = broker.process("upiCreateUpiNumber", &members).json();
+    assert_eq!(answer["payload"]["gatewayResponseCode"], "00");
+    assert_eq!(answer["payload"]["existingVpa"], "something@handle");
+    let event = receiver.next();
+    let text = String::from_utf8(event.body.clone()).unwrap();
+    let text = starred(&text, "gateway_timestamp", is_indian);
+    let text = starred(&text, "date_created", |at| at.len() == 20 && at.ends_with('Z'));
+    let text = starred(&text, "id", |id| {
+        id.strip_prefix("evt_V2_").is_some_and(|id| id.len() == 32 && is_hex(id))
+    });
+    let text = starred(&text, "gateway_transaction_id", |id| id.len() == 35 && is_hex(&id[3..]));
+    assert_eq!(
+        text,
+        r#"{"id":"*","event_name":"MERCHANT_CUSTOMER_PORTED_UPI_NUMBER","date_created":"*","content":{"merchant_customer":{"upi":{"action":"PORTED_OUT","custom_response":"{}","customer_mobile_number":"919876543210","gateway_timestamp":"*","gateway_transaction_id":"*","merchant_channel_id":"STOCKAPP","merchant_customer_id":"1234567","merchant_id":"stock","status":"SUCCESS","type":"UPI_NUMBER_MAPPER","upi_number":"9876543210","vpa":"something@handle"}}}}"#
+    );
+    assert!(!String::from_utf8(event.body).unwrap().contains(&txn), "another merchant's request");
+    assert_eq!(receiver.rest().len(), 0, "who has it now had an answer");
+}
+
+#[test]
+fn a_kill_while_a_change_is_pending_loses_neither_the_change_nor_its_callback() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(0, |_, _| TAKEN);
+    let kunji = sandbox(dir.path(), &receiver.url());
+    let txn = wait(&kunji, "DISABLE", ACTIVE, "pending; after=10m");
+    kunji.kill();
+    let kunji = sandbox(dir.path(), &receiver.url());
+    asked(&kunji, "DELETE", ACTIVE, &[], "KU09");
+    assert_eq!(receiver.rest().len(), 0, "its time is not over");
+    kunji.advance("10m");
+    let event = receiver.next();
+    assert_eq!(ended(&event), ["DISABLE", "SUCCESS", "INACTIVE"]);
+    assert_eq!(event.json()["gatewayTransactionId"], txn);
+    change(&kunji, "REACTIVATE", ACTIVE);
+    assert_eq!(receiver.next().told(), told(ACTIVE, "ACTIVE"));
+    assert_eq!(kunji.stop(), Some(0));
+    assert_eq!(deliveries(dir.path(), ACTIVE), ["told", "told"]);
+    assert_eq!(receiver.rest().len(), 0);
+}
+
+#[test]
+fn a_receiver_says_when_to_come_back() {
+    const ANSWERS: [Answering; 4] = [
+        Answering::RetryAfter("3600"),
+        // An instant of the machine's clock that is long over asks for nothing.
+        Answering::RetryAfter("Sun, 06 Nov 1994 08:49:37 GMT"),
+        // Nobody may ask for more than six hours.
+        Answering::RetryAfter("999999"),
+        TAKEN,
+    ];
+    let receiver = Receiver::start(0, |_, before| ANSWERS[before]);
+    let metrics = free_port();
+    let kunji = Kunji::start(&[
+        "sandbox",
+        "--webhook",
+        &receiver.url(),
+        "--metrics-listen",
+        &format!("127.0.0.1:{metrics}"),
+    ]);
+    change(&kunji, "DISABLE", ACTIVE);
+    let first = receiver.next();
+    let again = |refused, early: &str, then: &str| {
+        counted(metrics, "refused", refused);
+        assert_eq!(receiver.rest().len(), 0);
+        kunji.advance(early);
+        assert_eq!(receiver.rest().len(), 0, "{early} is too early");
+        kunji.advance(then);
+        assert_eq!(receiver.next().id(), first.id());
+    };
+    again(1, "59m", "1m1s");
+    again(2, "1s", "36s");
+    again(3, "5h59m", "1m1s");
+    counted(metrics, "delivered", 1);
+    assert_eq!(receiver.rest().len(), 0);
+}
+
+#[test]
+fn a_receiver_that_is_gone_is_not_told_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(0, |_, before| match before {
+        0 => Answering::Status(410),
+        _ => TAKEN,
+    });
+    let metrics = free_port();
+    let kunji = Kunji::start(&[
+        "sandbox",
+        "--data",
+        dir.path().to_str().unwrap(),
+        "--webhook",
+        &receiver.url(),
+        "--metrics-listen",
+        &format!("127.0.0.1:{metrics}"),
+    ]);
+    change(&kunji, "DISABLE", ACTIVE);
+    assert_eq!(receiver.next().told(), told(ACTIVE, "INACTIVE"));
+    counted(metrics, "gone", 1);
+    kunji.advance("23h");
+    assert_eq!(receiver.rest().len(), 0);
+    // What happens later is tried once as well: the address may have been mended.
+    change(&kunji, "REACTIVATE", ACTIVE);
+    assert_eq!(receiver.next().told(), told(ACTIVE, "ACTIVE"));
+    counted(metrics, "delivered", 1);
+    assert_eq!(kunji.stop(), Some(0));
+    assert_eq!(deliveries(dir.path(), ACTIVE), ["gone", "told"]);
+    assert_eq!(receiver.rest().len(), 0);
 }

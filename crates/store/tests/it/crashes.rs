@@ -10,6 +10,7 @@ use kunji_testkit::Home;
 use crate::homes::{block_on, on_every_store};
 use crate::psp::{
     OWN, Psp, account, caller, channel, number, port, profile, register, update, vpa, vpa_of,
+    waiting,
 };
 
 on_every_store![
@@ -27,6 +28,12 @@ on_every_store![
     number_of_who_came_back_does_not_lead_to_a_lost_vpa,
     number_whose_claim_was_overtaken_is_settled,
     repeated_request_goes_on_where_it_ended,
+    registration_that_waits_is_done,
+    registration_that_waits_fails,
+    port_that_waits_is_settled_with_both,
+    port_that_waits_fails_for_both,
+    vpa_that_waits_is_not_dropped,
+    number_of_who_deregistered_while_it_waits_is_given_back,
 ];
 
 const NUMERIC: &str = "87654321";
@@ -46,7 +53,9 @@ fn claiming(command: &NumberCommand) -> CustomerCommand {
             (by, Aim::ChangeVpa { existing: existing.clone() })
         }
         NumberCommand::Update { by, .. } => (by, Aim::Update),
-        NumberCommand::LookUp | NumberCommand::Told { .. } => unreachable!("it claims nothing"),
+        NumberCommand::LookUp | NumberCommand::Settle { .. } | NumberCommand::Told { .. } => {
+            unreachable!("it claims nothing")
+        }
     };
     CustomerCommand::ClaimNumber { number: by.number.clone(), vpa: by.vpa.clone(), aim }
 }
@@ -179,6 +188,114 @@ fn deleted_number_is_settled<H: Home>(home: H) {
             begin(psp, "one", delete, Until::Mapper).await;
         },
         async |psp| assert!(numbers(&psp.customer("one").await).is_empty()),
+    );
+}
+
+/// Asks for a change that waits, as a request does from end to end.
+async fn wait<S: Store + Survey>(psp: &Psp<S>, command: NumberCommand, succeeds: bool) {
+    assert_eq!(psp.verdict("waits", waiting(command, succeeds)).await, "pending");
+}
+
+fn registration_that_waits_is_done<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| {
+            wait(psp, register("one", NUMERIC), true).await;
+            // Nobody else gets it, and a repeated request is answered as it was.
+            assert_eq!(psp.verdict("T2", register("two", NUMERIC)).await, "change_is_pending");
+            wait(psp, register("one", NUMERIC), true).await;
+            assert_eq!(numbers(&psp.customer("one").await), [NUMERIC], "it counts");
+        },
+        async |psp| {
+            assert_eq!(numbers(&psp.customer("one").await), [NUMERIC]);
+            assert_eq!(psp.number(NUMERIC).await.unwrap().state, NumberState::Active);
+            assert_eq!(psp.errands(&Lane::Channel(channel("one"))).await.len(), 1);
+        },
+    );
+}
+
+fn registration_that_waits_fails<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| wait(psp, register("one", NUMERIC), false).await,
+        async |psp| {
+            assert!(numbers(&psp.customer("one").await).is_empty());
+            assert_eq!(psp.errands(&Lane::Channel(channel("one"))).await.len(), 1);
+            assert_eq!(psp.verdict("T2", register("two", NUMERIC)).await, "registered");
+        },
+    );
+}
+
+async fn port_that_waits<S: Store + Survey>(psp: &Psp<S>, succeeds: bool) {
+    assert_eq!(psp.verdict("T1", register("one", OWN)).await, "registered");
+    wait(psp, port("two", OWN, &vpa_of("one", 1)), succeeds).await;
+    for who in ["one", "two"] {
+        assert_eq!(numbers(&psp.customer(who).await), [OWN], "{who} holds it, or may");
+    }
+}
+
+fn port_that_waits_is_settled_with_both<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| port_that_waits(psp, true).await,
+        async |psp| {
+            assert!(numbers(&psp.customer("one").await).is_empty());
+            assert_eq!(numbers(&psp.customer("two").await), [OWN]);
+            let told = psp.errands(&Lane::Channel(channel("one"))).await.len();
+            assert_eq!(told, 2, "registered, ported out");
+        },
+    );
+}
+
+fn port_that_waits_fails_for_both<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| port_that_waits(psp, false).await,
+        async |psp| {
+            assert_eq!(numbers(&psp.customer("one").await), [OWN]);
+            assert!(numbers(&psp.customer("two").await).is_empty());
+        },
+    );
+}
+
+fn vpa_that_waits_is_not_dropped<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| {
+            assert_eq!(psp.verdict("T1", register("one", NUMERIC)).await, "registered");
+            let change = Update::ChangeVpa { existing: vpa_of("one", 1) };
+            wait(psp, update("one", NUMERIC, 2, change), true).await;
+            // It may lead to either.
+            for nth in [1, 2] {
+                let drop = CustomerCommand::DropVpa(vpa_of("one", nth));
+                assert_eq!(psp.step("one", drop).await, "vpa_in_use");
+            }
+        },
+        async |psp| {
+            assert_eq!(psp.number(NUMERIC).await.unwrap().vpa, vpa_of("one", 2));
+            let drop = CustomerCommand::DropVpa(vpa_of("one", 1));
+            assert_eq!(psp.step("one", drop).await, "dropped");
+            psp.run_all().await;
+        },
+    );
+}
+
+fn number_of_who_deregistered_while_it_waits_is_given_back<H: Home>(home: H) {
+    check(
+        home,
+        async |psp| {
+            port_that_waits(psp, false).await;
+            // Both leave before it is settled; the one who had it all along gives it back then.
+            for who in ["one", "two"] {
+                assert_eq!(psp.step(who, CustomerCommand::Deregister).await, "deregistered");
+            }
+        },
+        async |psp| {
+            for who in ["one", "two"] {
+                assert!(numbers(&psp.customer(who).await).is_empty(), "{who}");
+            }
+            assert_eq!(psp.number(OWN).await.unwrap().state, NumberState::Deleted);
+        },
     );
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kunji_core::customer::Holding;
 use kunji_core::errand::{Errand, ErrandKey, Lane, NumberChange, NumberNews, Task};
 use kunji_core::ids::{CaptureId, ChannelId, MerchantId, Mobile, TxnId};
-use kunji_core::mapper::NumberState;
+use kunji_core::mapper::{Change, Settled};
 use kunji_core::store::{Committed, ERRANDS_LEN_MAX, Record, Store};
 use kunji_core::time::Millis;
 use kunji_testkit::Home;
@@ -203,18 +203,22 @@ fn every_task() -> Vec<Errand> {
         customer: profile("one").customer,
         mobile: Mobile::parse("919876543210").unwrap(),
         vpa: vpa("One@kunji"),
-        change: NumberChange::Now(NumberState::Disabled),
+        change: NumberChange::Now(Settled::Disabled),
         at: Millis(7),
         txn: Some(TxnId::parse("T1").unwrap()),
     };
     let ported = NumberNews { change: NumberChange::PortedOut, txn: None, ..news.clone() };
+    let failed = NumberChange::Ended { change: Change::Create, done: false, state: None };
+    let failed = NumberNews { change: failed, ..news.clone() };
     let settle = |holding| Task::Settle { profile: profile("one"), holding };
     let tasks = [
         (Lane::Captures, Task::EndCapture(capture("c-1_X"))),
         (Lane::Holdings, settle(Holding::Number(number("87654321")))),
         (Lane::Holdings, settle(Holding::Vpa(vpa("one@kunji")))),
         (Lane::Channel(channel.clone()), Task::Tell(Box::new(news))),
-        (Lane::Channel(channel), Task::Tell(Box::new(ported))),
+        (Lane::Channel(channel.clone()), Task::Tell(Box::new(ported))),
+        (Lane::Channel(channel), Task::Tell(Box::new(failed))),
+        (Lane::Holdings, Task::SettleNumber(number("87654321"))),
     ];
     let key = |lane, place| ErrandKey { lane, due: Millis(5), serial: 9, place };
     let tasks = (0_u8..).zip(tasks);

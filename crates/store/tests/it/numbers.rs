@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kunji_core::customer::{Aim, CustomerCommand, Holding};
 use kunji_core::engine::Claimed;
 use kunji_core::errand::{Lane, NumberChange, Task};
-use kunji_core::mapper::{NumberCommand, NumberState, Update};
+use kunji_core::mapper::{Change, NumberCommand, Settled, Update};
 use kunji_core::store::{Store, Survey};
 use kunji_testkit::{Home, verify_chains};
 
@@ -112,7 +112,7 @@ fn repeated_request_has_the_same_reply(mut home: impl Home) {
         ] {
             let first = psp.ask(txn, command.clone()).await;
             assert!(
-                matches!(&first, Claimed::Answered(reply) if reply.code == expected),
+                matches!(&first, Claimed::Answered(answered) if answered.reply.code == expected),
                 "{first:?}"
             );
             let (states, errands) = (psp.rows(), psp.errands(&Lane::Channel(channel("one"))).await);
@@ -142,7 +142,9 @@ fn request_sent_two_hundred_times_takes_effect_once(mut home: impl Home) {
         for one in running {
             replies.push(one.await.unwrap());
         }
-        assert!(matches!(&replies[0], Claimed::Answered(reply) if reply.code == "registered"));
+        assert!(
+            matches!(&replies[0], Claimed::Answered(answered) if answered.reply.code == "registered")
+        );
         assert!(replies.iter().all(|reply| *reply == replies[0]), "all replies are the same bytes");
         let events = verify_chains(&psp.engine.store);
         assert_eq!(events.iter().filter(|event| event.verdict == "registered").count(), 1);
@@ -203,11 +205,15 @@ fn ported_number_moves_and_both_channels_hear(mut home: impl Home) {
             let told = psp.errands(&Lane::Channel(channel(who))).await;
             let told = told.into_iter().filter_map(|errand| match errand.task {
                 Task::Tell(news) => Some((news.customer.to_string(), news.change)),
-                Task::EndCapture(_) | Task::Settle { .. } => None,
+                Task::EndCapture(_) | Task::Settle { .. } | Task::SettleNumber(_) => None,
             });
             news.insert(who, told.collect::<Vec<_>>());
         }
-        let active = NumberChange::Now(NumberState::Active);
+        let active = NumberChange::Ended {
+            change: Change::Create,
+            done: true,
+            state: Some(Settled::Active),
+        };
         let line = |who: &str, change| (who.to_owned(), change);
         let one = vec![line("one", active), line("one", NumberChange::PortedOut)];
         assert_eq!(news, BTreeMap::from([("one", one), ("two", vec![line("two", active)])]));

@@ -17,7 +17,7 @@ use kunji_core::ids::{
     Caller, CaptureId, ChannelId, CredentialId, CredentialKind, MerchantCustomerId, MerchantId,
     Mobile, ProfileId, TxnId, UpiNumber, Vpa,
 };
-use kunji_core::mapper::{Address, Number, NumberCommand, NumberState, Registrant, Update};
+use kunji_core::mapper::{Address, Number, NumberCommand, Registrant, Update, Wait};
 use kunji_core::receipt::Reply;
 use kunji_core::rules::Rules;
 use kunji_core::store::{Store, Survey};
@@ -114,7 +114,7 @@ impl<S: Store + Survey> Psp<S> {
     /// The word that such a request ends with.
     pub(crate) async fn verdict(&self, txn: &str, command: NumberCommand) -> String {
         match self.ask(txn, command).await {
-            Claimed::Answered(reply) => reply.code,
+            Claimed::Answered(answered) => answered.reply.code,
             Claimed::Duplicate => "duplicate".to_owned(),
         }
     }
@@ -205,6 +205,9 @@ impl<S: Store + Survey> Psp<S> {
                 }
                 engine.end_capture(&id).await.unwrap().unwrap();
             }
+            Task::SettleNumber(number) => {
+                engine.settle_number(&caller(), &number, errand.key).await.unwrap();
+            }
             Task::Tell(_) => unreachable!("news wait in lanes of their own"),
         }
     }
@@ -261,7 +264,7 @@ impl<S: Store + Survey> Psp<S> {
 pub(crate) fn discord(states: &BTreeMap<String, State>) -> Option<String> {
     let kept = |subject: &Subject| states.get(&subject.to_string());
     for state in states.values() {
-        if let Some(number) = Number::of(state).filter(|one| one.state != NumberState::Deleted) {
+        if let Some(number) = Number::of(state).filter(|one| one.is_held_by(&one.owner)) {
             let owner = kept(&Subject::Customer(number.owner.clone())).and_then(Customer::of);
             let holding = Holding::Number(number.number.clone());
             let expected = Claim::settled(holding.clone(), vec![number.vpa.clone()]);
@@ -317,6 +320,7 @@ pub(crate) fn by(who: &str, digits: &str, nth: u8) -> Registrant {
         vpa: vpa_of(who, nth),
         channel: Some(channel(who)),
         txn: None,
+        wait: None,
     }
 }
 
@@ -326,6 +330,23 @@ pub(crate) fn register(who: &str, digits: &str) -> NumberCommand {
 
 pub(crate) fn update(who: &str, digits: &str, nth: u8, update: Update) -> NumberCommand {
     NumberCommand::Update { by: by(who, digits, nth), update }
+}
+
+/// The same command, whose change waits for a second.
+pub(crate) fn waiting(command: NumberCommand, succeeds: bool) -> NumberCommand {
+    let wait = Some(Wait { after_ms: 1000, succeeds });
+    match command {
+        NumberCommand::Register(by) => NumberCommand::Register(Registrant { wait, ..by }),
+        NumberCommand::Port { by, existing } => {
+            NumberCommand::Port { by: Registrant { wait, ..by }, existing }
+        }
+        NumberCommand::Update { by, update } => {
+            NumberCommand::Update { by: Registrant { wait, ..by }, update }
+        }
+        NumberCommand::LookUp | NumberCommand::Settle { .. } | NumberCommand::Told { .. } => {
+            unreachable!("it changes nothing")
+        }
+    }
 }
 
 /// Ports the number from where it leads to the customer's first VPA.

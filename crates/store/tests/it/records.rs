@@ -8,7 +8,7 @@ use kunji_core::capture::{Capture, Ending, Order, Purpose};
 use kunji_core::customer::{Claim, Holding, Session};
 use kunji_core::errand::{ErrandKey, Lane};
 use kunji_core::ids::{Caller, CaptureId, CustomerId, TxnId};
-use kunji_core::mapper::{Address, Number, NumberState};
+use kunji_core::mapper::{Address, Change, Held, Number, NumberState, Pending, Settled};
 use kunji_core::store::{Committed, Record, Store, Survey};
 use kunji_core::time::Millis;
 use kunji_testkit::{Home, sandbox, verify_chains};
@@ -83,10 +83,29 @@ fn every_state() -> Vec<(Subject, State)> {
         (Subject::Credential(credential.id.clone()), credential.keep()),
         (Subject::Customer(full.id.clone()), full.keep()),
     ];
+    let waits = Number::registered(&by("one", "87654324", 1), Millis(8));
+    let waits = Held {
+        owner: waits.owner,
+        mobile: waits.mobile,
+        vpa: waits.vpa,
+        state: Settled::Disabled,
+        since: waits.since,
+        channel: waits.channel,
+    };
+    let waits = Pending {
+        before: Some(waits.clone()),
+        next: waits,
+        change: Change::Reactivate,
+        succeeds: false,
+        txn: Some(TxnId::parse("T1").unwrap()),
+        key: ErrandKey { lane: Lane::Holdings, due: Millis(9), serial: 1, place: 0 },
+    };
     for (digits, state) in [
         ("87654321", NumberState::Active),
         ("87654322", NumberState::Disabled),
         ("87654323", NumberState::Deleted),
+        ("87654324", NumberState::Pending(Box::new(waits))),
+        ("87654325", NumberState::Free),
     ] {
         let held = Number { number: number(digits), state, ..held.clone() };
         all.push((Subject::Number(number(digits)), held.keep()));

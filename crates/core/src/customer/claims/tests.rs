@@ -211,3 +211,30 @@ fn vpa_that_is_another_customers_is_not_theirs_any_more() {
     assert!(next.vpa(&vpa("b@kunji")).is_none() && next.claim(&of_vpa("b@kunji")).is_none());
     assert!(next.vpa(&vpa("a@kunji")).is_some());
 }
+
+/// While a change of a number waits, the claim stands with all VPAs that it may lead to.
+#[test]
+fn an_awaited_number_keeps_its_claim_until_it_is_settled() {
+    let holder = holding(linked(), NUMERIC, "a@kunji");
+    let claimed = after(&holder, &claim(NUMERIC, "b@kunji", change_vpa("a@kunji")), O::Claimed);
+    let own = claimed.claim(&of_number(NUMERIC)).unwrap().open.clone().unwrap();
+    let turn = decide(&claimed, &settle(of_number(NUMERIC), Fact::Awaited, Some(own.clone())));
+    assert_eq!((turn.verdict, &turn.settled[..]), (Ok(O::Settled), &[own][..]));
+    let waits = turn.next.unwrap();
+    let kept = waits.claim(&of_number(NUMERIC)).unwrap();
+    assert_eq!((&kept.open, kept.vpas.len(), &kept.want), (&None, 2, &Want::Keep));
+    for name in ["a@kunji", "b@kunji"] {
+        refused(&waits, &CustomerCommand::DropVpa(vpa(name)), R::VpaInUse);
+    }
+    // Whoever settles it comes with an errand of the number's.
+    let errand = ErrandKey { lane: Lane::Holdings, due: now(), serial: 9, place: 3 };
+    for (fact, vpas) in
+        [(Fact::Held(Some(vpa("b@kunji"))), Some(vec![vpa("b@kunji")])), (Fact::NotHeld, None)]
+    {
+        let command = settle(of_number(NUMERIC), fact, Some(errand.clone()));
+        let turn = decide(&waits, &command);
+        assert_eq!(turn.settled, std::slice::from_ref(&errand));
+        let next = turn.next.unwrap();
+        assert_eq!(next.claim(&of_number(NUMERIC)).map(|claim| claim.vpas.clone()), vpas);
+    }
+}

@@ -47,13 +47,14 @@ fn is_legal(before: Option<&Number>, next: &Number, name: &str, now: Millis) -> 
     if before.owner != next.owner {
         let cooled = now.0 >= before.since.0 + COOLING_MS;
         return next.state == Active
-            && match before.state {
+            && match &before.state {
                 Deleted => name == "register" && cooled,
                 Active | Disabled => name == "port",
+                NumberState::Pending(_) | NumberState::Free => false,
             };
     }
     matches!(
-        (before.state, name, next.state),
+        (&before.state, name, &next.state),
         (Active, "change_vpa", Active)
             | (Active, "disable", Disabled)
             | (Active | Disabled, "delete", Deleted)

@@ -1,7 +1,12 @@
 //! Every state, every command, every asker; and what is told to whom.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::customer::Holding;
+use crate::errand::{Errand, Lane, NumberChange, Task};
 use crate::ids::{MerchantCustomerId, MerchantId};
+use crate::rules::Hears;
 use crate::time::{DAY_MS, month_start};
 
 pub(super) const COOLING_MS: i64 = 180 * DAY_MS;
@@ -37,6 +42,7 @@ pub(super) fn by(who: &str, vpa_text: &str) -> Registrant {
         vpa: vpa(vpa_text),
         channel: Some(channel(who)),
         txn: Some(TxnId::parse("T1").unwrap()),
+        wait: None,
     }
 }
 
@@ -151,7 +157,7 @@ fn every_state_answers_every_command_of_everybody() {
     let askers =
         [("owner", "Own@Kunji"), ("owner", "not@kunji"), ("other", "oWn@kunji"), ("other", "b@k")];
     for (state, name, row) in TABLE {
-        let before = state.map(number);
+        let before = state.clone().map(number);
         for ((who, linked), expected) in askers.into_iter().zip(row) {
             let cell = format!("{state:?} {name} by {who} naming {linked}");
             let turn = decide(before.as_ref(), &command(name, who, linked), now().plus(1));
@@ -210,11 +216,12 @@ fn only_the_holder_holds_it() {
     for (state, holds) in
         [(NumberState::Active, true), (NumberState::Disabled, true), (NumberState::Deleted, false)]
     {
-        assert_eq!(number(state).is_held_by(&profile("owner")), holds);
-        assert!(!number(state).is_held_by(&profile("other")));
+        let number = number(state);
+        assert_eq!(number.is_held_by(&profile("owner")), holds);
+        assert!(!number.is_held_by(&profile("other")));
         let namesake =
             ProfileId { merchant: MerchantId::parse("mart").unwrap(), ..profile("owner") };
-        assert!(!number(state).is_held_by(&namesake), "another merchant's customer");
+        assert!(!number.is_held_by(&namesake), "another merchant's customer");
     }
 }
 
@@ -245,19 +252,36 @@ fn line(
 
 #[test]
 fn every_change_is_told_to_the_channel() {
-    for (from, name, state, vpa) in [
-        (None, "register", NumberState::Active, "own@kunji"),
-        (ACTIVE, "change_vpa", NumberState::Active, "new@kunji"),
-        (ACTIVE, "disable", NumberState::Disabled, "own@kunji"),
-        (DISABLED, "delete", NumberState::Deleted, "own@kunji"),
-        (DISABLED, "reactivate", NumberState::Active, "own@kunji"),
-        (DELETED, "register", NumberState::Active, "own@kunji"),
+    for (from, name, change, state, vpa) in [
+        (None, "register", Change::Create, Settled::Active, "own@kunji"),
+        (ACTIVE, "change_vpa", Change::ChangeVpa, Settled::Active, "new@kunji"),
+        (ACTIVE, "disable", Change::Disable, Settled::Disabled, "own@kunji"),
+        (DISABLED, "delete", Change::Delete, Settled::Deleted, "own@kunji"),
+        (DISABLED, "reactivate", Change::Reactivate, Settled::Active, "own@kunji"),
+        (DELETED, "register", Change::Create, Settled::Active, "own@kunji"),
     ] {
-        let turn = decide(from.map(number).as_ref(), &command(name, "owner", "own@kunji"), now());
-        let expected = line("owner", "owner", vpa, NumberChange::Now(state), Some("T1"));
+        let (before, command) = (from.map(number), command(name, "owner", "own@kunji"));
+        let turn = decide(before.as_ref(), &command, now());
+        let expected = line("owner", "owner", vpa, done(change, state), Some("T1"));
         assert_eq!(news(&turn), [expected], "{name}");
         assert_eq!(turn.errands.len(), 1, "{name}");
+        // A channel that does not ask for all had its answer.
+        for told in [None, Some(Hears::Unanswered)] {
+            let turn = Number::decide(before.as_ref(), &command, &telling(told), &stamp(now()));
+            assert_eq!(turn.errands, [], "{name} {told:?}");
+        }
     }
+}
+
+pub(super) fn done(change: Change, state: Settled) -> NumberChange {
+    NumberChange::Ended { change, done: true, state: Some(state) }
+}
+
+/// Rules by which the channels of all askers hear of these changes.
+pub(super) fn telling(hears: Option<Hears>) -> Rules {
+    let channels = ["owner", "other", "third"].map(channel);
+    let told = channels.into_iter().filter_map(|channel| Some((channel, hears?)));
+    Rules { told: Some(Arc::new(told.collect())), ..Rules::default() }
 }
 
 #[test]
@@ -281,13 +305,19 @@ fn news_go_where_the_request_came_from_else_where_the_number_was_registered() {
 fn port_is_told_to_both_and_settled_with_who_is_left() {
     let port = command("port", "other", "own@kunji");
     for state in [NumberState::Active, NumberState::Disabled] {
-        let turn = decide(Some(&number(state)), &port, now());
+        let number = number(state);
+        let turn = decide(Some(&number), &port, now());
+        let created = done(Change::Create, Settled::Active);
         let told = [
-            line("other", "other", "new@kunji", NumberChange::Now(NumberState::Active), Some("T1")),
+            line("other", "other", "new@kunji", created, Some("T1")),
             line("owner", "owner", "own@kunji", NumberChange::PortedOut, None),
         ];
         assert_eq!(news(&turn), told);
-        let holding = Holding::Number(number(state).number);
+        // Who did not ask for the change has no answer of it, and always hears.
+        let few =
+            Number::decide(Some(&number), &port, &telling(Some(Hears::Unanswered)), &stamp(now()));
+        assert_eq!(news(&few), told[1..]);
+        let holding = Holding::Number(number.number);
         let settle = Task::Settle { profile: profile("owner"), holding };
         assert_eq!(turn.errands.len(), 3);
         assert_eq!((&turn.errands[2].key.lane, &turn.errands[2].task), (&Lane::Holdings, &settle));
@@ -305,14 +335,39 @@ fn port_is_told_to_both_and_settled_with_who_is_left() {
 #[test]
 fn told_message_falls_and_changes_nothing() {
     let key = ErrandKey { lane: Lane::Channel(channel("a")), due: now(), serial: 3, place: 0 };
-    for (arrived, expected) in [(true, "told"), (false, "given_up")] {
+    for (end, expected) in
+        [(Delivered::Arrived, "told"), (Delivered::GivenUp, "given_up"), (Delivered::Gone, "gone")]
+    {
         for before in [None, Some(number(NumberState::Deleted))] {
-            let told = NumberCommand::Told { key: key.clone(), arrived };
+            let told = NumberCommand::Told { key: key.clone(), end };
             let turn = decide(before.as_ref(), &told, now());
             assert_eq!((verdict(&turn), turn.next.is_none()), (expected, true));
             assert_eq!((turn.errands.len(), &turn.settled[..]), (0, &[key.clone()][..]));
         }
     }
+}
+
+/// Rows of older builds are read by the places of the variants.
+#[test]
+fn states_and_news_are_stored_as_they_always_were() {
+    for (state, expected) in [
+        (NumberState::Active, 0),
+        (NumberState::Disabled, 1),
+        (NumberState::Deleted, 2),
+        (NumberState::Free, 4),
+    ] {
+        assert_eq!(postcard::to_stdvec(&state).unwrap(), [expected], "{state:?}");
+    }
+    for (change, expected) in [
+        (NumberChange::Now(Settled::Active), vec![0, 0]),
+        (NumberChange::Now(Settled::Deleted), vec![0, 2]),
+        (NumberChange::PortedOut, vec![1]),
+        (done(Change::Create, Settled::Disabled), vec![2, 0, 1, 1, 1]),
+    ] {
+        assert_eq!(postcard::to_stdvec(&change).unwrap(), expected, "{change:?}");
+    }
+    let settle = Task::SettleNumber(UpiNumber::parse("87654321").unwrap());
+    assert_eq!(postcard::to_stdvec(&settle).unwrap()[0], 3);
 }
 
 #[test]
@@ -323,7 +378,8 @@ fn audit_names_every_command() {
         (command("port", "owner", "own@kunji"), Action::Register),
         (command("disable", "owner", "own@kunji"), Action::UpdateNumber),
         (NumberCommand::LookUp, Action::LookUp),
-        (NumberCommand::Told { key, arrived: true }, Action::Deliver),
+        (NumberCommand::Settle { key: key.clone() }, Action::UpdateNumber),
+        (NumberCommand::Told { key, end: Delivered::Arrived }, Action::Deliver),
     ] {
         assert_eq!(Number::action(&command), action);
     }

@@ -83,7 +83,7 @@ impl SdkError {
 
 /// Every code that this dialect can answer; each is reached by a test.
 pub const ALL_CODES: &[&str] = &[
-    "00", "JP_001", "JP_002", "JP_003", "JP_012", "JP_017", "JP_019", "AJ", "AM", "B1", "KU01",
-    "KU02", "KU03", "KU04", "KU05", "KU06", "KU07", "KU08", "RM", "RN", "U01", "U54", "U66", "U90",
-    "XH", "XL", "XN", "XR", "Z6", "ZM", "ZR", "ZS", "ZT",
+    "00", "01", "JP_001", "JP_002", "JP_003", "JP_012", "JP_017", "JP_019", "AJ", "AM", "B1",
+    "KU01", "KU02", "KU03", "KU04", "KU05", "KU07", "KU08", "KU09", "MM18", "RM", "RN", "U01",
+    "U54", "U66", "U90", "XH", "XL", "XN", "XR", "Z6", "ZM", "ZR", "ZS", "ZT",
 ];

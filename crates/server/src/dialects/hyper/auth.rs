@@ -184,7 +184,7 @@ fn print(app: &App, label: &str, text: &str) -> Fingerprint {
 
 /// What the signature vouches for, if it holds; else why not.
 fn vouched<'a>(app: &'a App, payload: Payload<'_>) -> Result<Vouched<'a>, &'static str> {
-    let text = |name: &str, missing| payload.text(name).map_err(|_| missing);
+    let text = |name: &'static str, missing| payload.text(name).map_err(|_| missing);
     let signed = text("signaturePayload", "signaturePayload is no text")?;
     let signature = text("signature", "signature is no text")?;
     match payload.has("protected") {

@@ -5,9 +5,9 @@ use kunji_core::capture::{Capture, Ending, Purpose};
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::credential::Credential;
 use kunji_core::customer::{Customer, Standing};
-use kunji_core::engine::Fault;
+use kunji_core::engine::{Answered, Fault};
 use kunji_core::ids::{CaptureId, Vpa};
-use kunji_core::receipt::Reply;
+use kunji_core::reason::Reason;
 use kunji_core::time::DAY_MS;
 use kunji_vault::{PinBlock, PinUse, Transit};
 
@@ -21,9 +21,21 @@ use crate::body::Object;
 /// What became of the secrets that were sent.
 pub(super) enum Submitted {
     /// The capture ended, now or before.
-    Ended(Ending),
+    Ended(Ending, Option<Reason>),
     /// Others were decided before these.
-    TooLate,
+    TooLate(Reason),
+}
+
+impl Submitted {
+    /// The time was over.
+    pub(super) fn late(ending: Ending) -> Self {
+        Self::Ended(ending, Some(GivenUp::Late.reason()))
+    }
+
+    /// The customer has no device any more.
+    pub(super) fn withdrawn(ending: Ending) -> Self {
+        Self::Ended(ending, Some(GivenUp::NotAuthentic.reason()))
+    }
 }
 
 /// The secrets of one capture, each under its own name.
@@ -118,7 +130,7 @@ impl Sitting {
         app: &App,
         command: Command,
         given_up: GivenUp,
-    ) -> Result<(Reply, Ending), Fault> {
+    ) -> Result<(Answered, Ending), Fault> {
         let Self { capture: Capture { id, order, .. }, customer } = self;
         let request = Request {
             caller: order.caller.clone(),
@@ -131,7 +143,7 @@ impl Sitting {
         let voice = PinVoice { order, mobile, given_up };
         let (issuer, ended) = (app.issuer(), id.clone());
         let decided = app.act("capture", async move {
-            let said = issuer.run(request, &voice).await?.reply;
+            let said = issuer.run(request, &voice).await?;
             // The issuer has decided, so it must have ended.
             Ok((said, issuer.end_capture(&id).await?.ok_or(Fault::Busy)?))
         });
@@ -141,12 +153,15 @@ impl Sitting {
     /// Lets the issuer decide with these secrets, then ends the capture.
     pub(super) async fn submit(self, app: &App, secrets: Secrets) -> Result<Submitted, Fault> {
         let Some(command) = secrets.command(&self.capture) else {
-            return Ok(Submitted::TooLate);
+            return Ok(Submitted::TooLate(Reason::OtherContent));
         };
         let (said, ending) = self.decide(app, command, GivenUp::Late).await?;
-        Ok(match said.body == ending.body || ending.code.starts_with("JP_") {
-            true => Submitted::Ended(ending),
-            false => Submitted::TooLate,
+        // Other blocks under the one id are a duplicate: they were not opened, and nothing of them
+        // was compared.
+        Ok(if said.reply.body == ending.body || ending.code.starts_with("JP_") {
+            Submitted::Ended(ending, said.reason)
+        } else {
+            Submitted::TooLate(said.reason.unwrap_or(Reason::OtherContent))
         })
     }
 

@@ -8,18 +8,22 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::engine::Fault;
 use kunji_core::ids::CaptureId;
+use kunji_core::mapper::Wait;
+use kunji_core::reason::Reason;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::action::{Action, SdkError};
 use super::auth::{Denied, Identity, SESSION};
 use super::captures::{self, Secrets, Sitting, Submitted};
 use super::reply::{Event, GivenUp};
-use super::request::{BadMember, Envelope, Payload};
+use super::request::{BadMember, Envelope, Payload, request_id_in};
 use super::wire::{CredsBody, EnvelopeBody};
 use super::{numbers, pins, profile};
 use crate::app::App;
 use crate::body::{self, BodyError, Object};
 use crate::limiter::RetryAfter;
+use crate::sandbox::fault;
 
 /// How long a look at a result waits for it.
 const RESULT_WAIT: Duration = Duration::from_secs(25);
@@ -36,6 +40,8 @@ pub(super) struct Ask<'a> {
     pub(super) identity: Identity<'a>,
     pub(super) request_id: &'a str,
     pub(super) payload: Payload<'a>,
+    /// Whether a change of a number is to wait: a fault that the sandbox was asked for.
+    pub(super) wait: Option<Wait>,
 }
 
 /// Why an action is not answered by its own words.
@@ -72,15 +78,14 @@ impl From<RetryAfter> for Stop {
 impl Stop {
     fn event(self, app: &App, request_id: &str) -> Event {
         match self {
-            Self::Bad(BadMember(message)) => {
-                Event::error(request_id, SdkError::BadParameter, &message)
+            Self::Bad(BadMember { message, reason }) => {
+                Event::error(request_id, SdkError::BadParameter, &message, reason)
             }
             Self::Denied(Denied::NotAuthentic(why)) => {
-                app.explain(SdkError::NotAuthentic.code(), why);
-                Event::not_authentic(request_id)
+                Event::not_authentic(request_id, Reason::Unsigned(why.into()))
             }
             Self::Denied(Denied::Fault(fault)) => broken(app, &fault, request_id),
-            Self::TooMany(after) => Event::too_many(request_id, after),
+            Self::TooMany(after) => Event::too_many(request_id, after, Reason::AllowanceUsedUp),
         }
     }
 }
@@ -91,17 +96,17 @@ pub(super) type Answer = Result<Event, Stop>;
 /// `POST /hyper/v1/process`.
 pub(super) async fn process(State(app): State<App>, http: HttpRequest) -> Event {
     let headers = http.headers().clone();
-    let body: EnvelopeBody = match read(http, "").await {
+    let body: EnvelopeBody = match read(http, None).await {
         Ok(body) => body,
         Err(event) => return event,
     };
     let Object(body) = body;
     let envelope = match Envelope::read(&body) {
         Ok(envelope) => envelope,
-        Err(BadMember(message)) => {
+        Err(BadMember { message, reason }) => {
             let request_id = body.get("requestId").and_then(|id| id.as_str());
             let request_id = request_id.filter(|id| id.len() <= 256).unwrap_or_default();
-            let event = Event::error(request_id, SdkError::BadParameter, &message);
+            let event = Event::error(request_id, SdkError::BadParameter, &message, reason);
             return event.with_status(StatusCode::BAD_REQUEST);
         }
     };
@@ -118,7 +123,8 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     let Some(action) = Action::parse(word) else {
         let word = word.chars().take(64).collect::<String>();
         let message = format!("Unknown event : {word}");
-        return Ok(Event::error(request_id, SdkError::UnknownOrLate, &message));
+        let why = Reason::malformed("action", "one of the actions");
+        return Ok(Event::error(request_id, SdkError::UnknownOrLate, &message, why));
     };
     let identity = Identity::of(app, headers, payload, action).await?;
     if identity.has_other_mobile() && action != Action::Bind {
@@ -126,7 +132,15 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
     }
     let merchant = identity.profile.merchant.as_str();
     app.admit_customer(&format!("hyper:{merchant}"), identity.profile.customer.as_str())?;
-    let ask = Ask { app, action, identity, request_id, payload };
+    let wait = fault::pending(app, headers);
+    let wait = wait.map_err(|_| BadMember {
+        message: format!("{} is not {}", fault::HEADER, fault::PENDING),
+        reason: Reason::HeaderMalformed {
+            header: fault::HEADER.into(),
+            expected: fault::PENDING.into(),
+        },
+    })?;
+    let ask = Ask { app, action, identity, request_id, payload, wait };
     match action {
         Action::Initiate => profile::initiate(ask).await,
         Action::SessionToken => profile::session_token(ask).await,
@@ -157,29 +171,30 @@ pub(super) async fn submit(State(app): State<App>, id: NamedPath, http: HttpRequ
         Err(event) => return event,
     };
     let request_id = sitting.capture.order.request_id.clone();
-    let body: Object<CredsBody> = match read(http, &request_id).await {
+    let body: Object<CredsBody> = match read(http, Some(&request_id)).await {
         Ok(body) => body,
         Err(event) => return event,
     };
     let Some(secrets) = Secrets::of(body.0, &sitting.capture.order.purpose) else {
-        return Event::capture_failed(&request_id);
+        let why = Reason::malformed("creds", "one sealed block for each control, and no other");
+        return Event::capture_failed(&request_id, why);
     };
     // An allowance of its own: who knows one link cannot use up that of another.
     if let Err(after) = app.admit_customer("capture", sitting.capture.id.as_str()) {
-        return Event::too_many(&request_id, after);
+        return Event::too_many(&request_id, after, Reason::AllowanceUsedUp);
     }
     if let Err(after) = app.admit_guess(&app.issuer(), &sitting.capture.order.caller) {
-        return Event::too_many(&request_id, after);
+        return Event::too_many(&request_id, after, Reason::GuessBudgetUsedUp);
     }
     let open = sitting.capture.ending.is_none();
     let submitted = match (sitting.is_late(&app), sitting.is_unbound()) {
-        (true, _) if open => sitting.expire(&app).await.map(Submitted::Ended),
-        (false, true) if open => sitting.withdraw(&app).await.map(Submitted::Ended),
+        (true, _) if open => sitting.expire(&app).await.map(Submitted::late),
+        (false, true) if open => sitting.withdraw(&app).await.map(Submitted::withdrawn),
         (_, _) => sitting.submit(&app, secrets).await,
     };
     match submitted {
-        Ok(Submitted::Ended(ending)) => Event::ended(ending),
-        Ok(Submitted::TooLate) => Event::capture_failed(&request_id),
+        Ok(Submitted::Ended(ending, reason)) => Event::ended(ending).because(reason),
+        Ok(Submitted::TooLate(reason)) => Event::capture_failed(&request_id, reason),
         Err(fault) => broken(&app, &fault, &request_id),
     }
 }
@@ -239,21 +254,30 @@ pub(super) async fn page(State(app): State<App>, id: NamedPath) -> Response {
 
 /// The capture that is named; a session that is shown must be the one that it belongs to.
 async fn sitting(app: &App, headers: &HeaderMap, id: &NamedPath) -> Result<Sitting, Event> {
-    let unknown = || Event::capture_failed("").with_status(StatusCode::NOT_FOUND);
+    let unknown = || {
+        let why = Reason::rule("no_such_capture", "there is no such capture, or its link is over");
+        Event::capture_failed("", why).with_status(StatusCode::NOT_FOUND)
+    };
     let id = id.as_ref().ok().and_then(|Path(id)| CaptureId::parse(id).ok()).ok_or_else(unknown)?;
     let found = captures::find(app, &id).await.map_err(|fault| broken(app, &fault, ""))?;
     let sitting = found.ok_or_else(unknown)?;
     if headers.contains_key(SESSION) {
         let order = &sitting.capture.order;
-        let denied = || Event::not_authentic(&order.request_id);
-        let shown = Identity::by_session(app, headers).await.map_err(|_| denied())?;
+        let denied = |why: &'static str| {
+            Event::not_authentic(&order.request_id, Reason::Unsigned(why.into()))
+        };
+        let shown = match Identity::by_session(app, headers).await {
+            Ok(shown) => shown,
+            Err(Denied::NotAuthentic(why)) => return Err(denied(why)),
+            Err(Denied::Fault(_)) => return Err(denied("the session could not be looked up")),
+        };
         let other = match (&order.session, &shown.session) {
             (Some(opened), Some(shown)) => !opened.same_as(shown),
             (Some(_), None) => true,
             (None, _) => shown.profile != order.profile,
         };
         if other {
-            return Err(denied());
+            return Err(denied("the session is not the one that opened the capture"));
         }
     }
     Ok(sitting)
@@ -261,31 +285,51 @@ async fn sitting(app: &App, headers: &HeaderMap, id: &NamedPath) -> Result<Sitti
 
 fn broken(app: &App, fault: &Fault, request_id: &str) -> Event {
     app.report(fault, "hyper");
-    Event::error(request_id, SdkError::UnknownOrLate, "Outcome unknown")
+    Event::error(request_id, SdkError::UnknownOrLate, "Outcome unknown", None)
         .with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// Reads a JSON object of this vendor. What the reader says of it may show parts of it, so that a
-/// body which is JSON, but not this one, is only said to be another one.
+/// Reads a JSON object of this vendor. What the reader says of it may show parts of it, so that
+/// only the place is told; of a body which is JSON, but not this one, only that it is another one.
 async fn read<T: DeserializeOwned>(
     http: HttpRequest,
-    request_id: &str,
+    request_id: Option<&str>,
 ) -> Result<Object<T>, Event> {
-    let refused = |status: StatusCode, problem: &str| {
-        Event::error(request_id, SdkError::BadParameter, problem).with_status(status)
+    let refused = |status: StatusCode, problem: &str, why: Reason| {
+        Event::error(request_id.unwrap_or_default(), SdkError::BadParameter, problem, why)
+            .with_status(status)
     };
     if !body::is_json(http.headers()) {
-        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be JSON"));
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(refused(status, "The content type must be JSON", Reason::NotCalledJson));
     }
     let bytes = body::read(http.into_body()).await.map_err(|error| match error {
-        BodyError::TooLarge => refused(StatusCode::PAYLOAD_TOO_LARGE, "The body is over 64 KiB"),
-        BodyError::Incomplete => refused(StatusCode::BAD_REQUEST, "The body is incomplete"),
+        BodyError::TooLarge => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            refused(status, "The body is over 64 KiB", body::too_long())
+        }
+        BodyError::Incomplete => {
+            let status = StatusCode::BAD_REQUEST;
+            refused(status, "The body is incomplete", Reason::BodyIncomplete)
+        }
     })?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        let problem = match error.is_data() {
-            true => "The body is JSON, but lacks a member or has one of another type",
-            false => "The body is not well formed",
+        let (line, column) = (error.line(), error.column());
+        let problem = match error.classify() {
+            Category::Data => {
+                "The body is JSON, but lacks a member or has one of another type".to_owned()
+            }
+            Category::Eof => {
+                format!("The body is not well formed JSON: it ends early, at line {line}, column {column}")
+            }
+            Category::Syntax | Category::Io => {
+                format!("The body is not well formed JSON: it breaks at line {line}, column {column}")
+            }
         };
-        refused(StatusCode::BAD_REQUEST, problem)
+        let found = request_id.map_or_else(|| request_id_in(&bytes), |id| Some(id.to_owned()));
+        let why = body::broken(&error);
+        let why = why.unwrap_or(Reason::malformed("body", "an object with all of its members"));
+        Event::error(&found.unwrap_or_default(), SdkError::BadParameter, &problem, why)
+            .with_status(StatusCode::BAD_REQUEST)
     })
 }

@@ -7,12 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kunji_core::aggregate::Turn;
 use kunji_core::audit::Subject;
-use kunji_core::capture::{Capture, CaptureCommand, Order, Purpose};
+use kunji_core::capture::{Capture, CaptureCommand, Order, Purpose, Unfit};
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::credential::Credential;
 use kunji_core::customer::{Customer, Mapping, Standing};
-use kunji_core::engine::{By, Fault, Ticket, Turned};
+use kunji_core::engine::{Answered, By, Fault, Ticket};
 use kunji_core::ids::{Caller, CaptureId, CredentialId, CustomerId, TxnId, Vpa};
+use kunji_core::reason::Reason;
 use kunji_core::receipt::Reply;
 use kunji_core::refusal::Refusal;
 use kunji_core::time::Stamp;
@@ -98,11 +99,11 @@ async fn open(ask: Ask<'_>, wanted: Wanted) -> Answer {
     let voice = PinVoice { order, mobile, given_up: GivenUp::Late };
     let fit = fit(&identity, vpa.is_some(), credential.as_ref());
     // Nothing of an account is told to whom it is not linked.
-    let shown = credential.filter(|_| fit.is_ok() || fit == Err(result_code::MOBILE_CHANGED));
+    let shown = credential.filter(|_| fit.is_ok() || fit == Err(Unfit::MobileChanged));
     let unknown = voice.decided(result_code::UNKNOWN, shown.as_ref());
     let room = Room::of(app, voice, shown, fit)?;
     match app.act("capture", room.open()).await {
-        Ok(reply) => Ok(Event::kept(reply)),
+        Ok(answered) => Ok(Event::kept(answered)),
         Err(_) => Ok(unknown),
     }
 }
@@ -121,14 +122,23 @@ fn fit(
     identity: &Identity<'_>,
     is_linked: bool,
     credential: Option<&Credential>,
-) -> Result<PinLength, (&'static str, &'static str)> {
+) -> Result<PinLength, Unfit> {
     let customer = identity.customer.as_ref();
     let customer = customer.filter(|customer| customer.standing() != Standing::Fresh);
-    let customer = customer.ok_or(result_code::DEVICE_MISMATCH)?;
-    let credential = credential.filter(|_| is_linked).ok_or(result_code::NO_SUCH_ACCOUNT)?;
+    let customer = customer.ok_or(Unfit::NotBound)?;
+    let credential = credential.filter(|_| is_linked).ok_or(Unfit::NotLinked)?;
     match customer.mobile.as_ref() == Some(&credential.holder.mobile) {
         true => Ok(credential.pin.length),
-        false => Err(result_code::MOBILE_CHANGED),
+        false => Err(Unfit::MobileChanged),
+    }
+}
+
+/// Code and message.
+fn words(unfit: Unfit) -> (&'static str, &'static str) {
+    match unfit {
+        Unfit::NotBound => result_code::DEVICE_MISMATCH,
+        Unfit::NotLinked => result_code::NO_SUCH_ACCOUNT,
+        Unfit::MobileChanged => result_code::MOBILE_CHANGED,
     }
 }
 
@@ -140,7 +150,7 @@ struct Room {
     url: String,
     voice: PinVoice,
     credential: Option<Credential>,
-    fit: Result<PinLength, (&'static str, &'static str)>,
+    fit: Result<PinLength, Unfit>,
 }
 
 impl Room {
@@ -148,7 +158,7 @@ impl Room {
         app: &App,
         voice: PinVoice,
         credential: Option<Credential>,
-        fit: Result<PinLength, (&'static str, &'static str)>,
+        fit: Result<PinLength, Unfit>,
     ) -> Result<Self, Fault> {
         let issuer = app.issuer();
         let random: [u8; 32] = issuer.vault.random().map_err(Fault::from)?;
@@ -165,29 +175,27 @@ impl Room {
     }
 
     /// Opens the capture and has the OTP sent, or says why not.
-    async fn open(self) -> Result<Reply, Fault> {
+    async fn open(self) -> Result<Answered, Fault> {
         let by = self.by()?;
         let order = Box::new(self.voice.order.clone());
         let command = match self.fit {
             Ok(_) => CaptureCommand::Open { id: self.id.clone(), order },
-            Err((why, _)) => CaptureCommand::Decline { why },
+            Err(why) => CaptureCommand::Decline { why },
         };
         let subject = Subject::Capture(self.id.clone());
         let say = |_: &Turn<Capture>, now: Option<&Capture>, _: &Stamp| Some(self.say(now));
         // A repeated refusal stays one, even where a capture could be opened now.
-        let reply = match self.issuer.turn::<Capture>(&by, &subject, &command, say).await? {
-            Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
-            Turned::Decided { reply: None, .. } => return Err(Fault::Busy),
-            Turned::Duplicate => {
-                let said = result_code::of(Err(Refusal::Duplicate));
-                return Ok(self.voice.decided(said, self.credential.as_ref()).into_reply());
-            }
+        let turned = self.issuer.turn::<Capture>(&by, &subject, &command, say).await?;
+        let Some(answered) = turned.answered() else {
+            let said = result_code::of(Err(Refusal::Duplicate));
+            let reply = self.voice.decided(said, self.credential.as_ref()).into_reply();
+            return Ok(Answered { reply, reason: Some(Reason::OtherContent) });
         };
         let sets = matches!(self.voice.order.purpose, Purpose::Set { .. });
-        if sets && reply.code == OPENED {
+        if sets && answered.reply.code == OPENED {
             self.send_otp().await?;
         }
-        Ok(reply)
+        Ok(answered)
     }
 
     /// Who asks, under the app's id for the request: all that it asks for makes two of it two.
@@ -233,7 +241,9 @@ impl Room {
     fn say(&self, capture: Option<&Capture>) -> Reply {
         match (capture, self.fit) {
             (Some(capture), Ok(length)) => self.say_open(capture, length),
-            (_, Err(said)) => self.voice.decided(said, self.credential.as_ref()).into_reply(),
+            (_, Err(unfit)) => {
+                self.voice.decided(words(unfit), self.credential.as_ref()).into_reply()
+            }
             (None, Ok(_)) => self.voice.decided(result_code::UNKNOWN, None).into_reply(),
         }
     }

@@ -1,27 +1,24 @@
 //! Sessions, devices, banks, accounts, and the links between VPAs and accounts.
 
 use kunji_core::audit::Subject;
-use kunji_core::credential::{Credential, PinState};
+use kunji_core::credential::Credential;
 use kunji_core::customer::{
     Customer, CustomerCommand, CustomerRefusal, Holding, Link, Mapping, Standing,
 };
 use kunji_core::engine::{By, Fault, Turned};
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, Vpa};
 use kunji_core::index::IndexKey;
-use kunji_core::mapper::Address;
+use kunji_core::mapper::{Address, AddressRefusal};
+use kunji_core::reason::Reason;
 use kunji_core::store::Store as _;
-use kunji_vault::OTP_LEN;
 
+use super::accounts::{account, vpa_accounts};
 use super::action::{Action, SdkError};
 use super::auth::{Denied, fresh_session};
 use super::handlers::{Answer, Ask};
-use super::reply::{Event, account_facts, masked, masked_mobile, other_info, status, word};
+use super::reply::{Event, account_facts, masked_mobile, other_info, status, word};
 use super::request::{needed, too_long};
-use super::wire::{
-    Account, Accounts, Availability, BankItem, BankList, Initiated, Links, SessionResult,
-    VpaAccount,
-};
-use crate::app::App;
+use super::wire::{Accounts, Availability, BankItem, BankList, Initiated, Links, SessionResult};
 use crate::mapper_code::{VPA_TAKEN, customer_refused};
 use crate::result_code;
 
@@ -53,18 +50,17 @@ impl Ask<'_> {
     }
 
     /// A result about the links as they are now.
-    async fn links(
-        &self,
-        said: (&'static str, &'static str),
-        customer: Option<&Customer>,
-    ) -> Answer {
+    async fn links(&self, said: Result<(), Refused>, customer: Option<&Customer>) -> Answer {
         let udf = self.payload.udf()?;
         let customer = customer.or(self.identity.customer.as_ref());
         let linked = match customer {
             Some(customer) => vpa_accounts(self.app, customer).await?,
             None => Vec::new(),
         };
-        let (code, message) = said;
+        let ((code, message), reason) = match said {
+            Ok(()) => (result_code::SUCCESS, None),
+            Err(Refused { words, reason }) => (words, Some(reason)),
+        };
         let payload = Links {
             action: self.action.as_str(),
             status: status(code == "00"),
@@ -74,7 +70,19 @@ impl Ask<'_> {
             vpa_accounts: (self.action != Action::Deregister).then_some(linked),
             other_info: other_info(udf),
         };
-        Ok(Event::result(self.request_id, code, payload))
+        Ok(Event::result(self.request_id, code, payload).because(reason))
+    }
+}
+
+/// A refusal in the words of the app, and why.
+struct Refused {
+    words: (&'static str, &'static str),
+    reason: Reason,
+}
+
+impl From<CustomerRefusal> for Refused {
+    fn from(refusal: CustomerRefusal) -> Self {
+        Self { words: customer_refused(refusal), reason: refusal.into() }
     }
 }
 
@@ -83,7 +91,11 @@ pub(super) async fn initiate(ask: Ask<'_>) -> Answer {
     for name in ["clientId", "environment", "issuingPsp"] {
         ask.payload.filled(name)?;
     }
-    let twice = || Event::error(ask.request_id, SdkError::StartedTwice, "initiate called twice");
+    let twice = || {
+        let why = CustomerRefusal::StartedBefore;
+        let why = Reason::from(why);
+        Event::error(ask.request_id, SdkError::StartedTwice, "initiate called twice", why)
+    };
     let Some(proof) = ask.identity.proof.filter(|_| ask.identity.session.is_none()) else {
         return Ok(twice());
     };
@@ -149,15 +161,15 @@ pub(super) async fn bind(ask: Ask<'_>) -> Answer {
     }
     let profile = ask.identity.profile.clone();
     let (verdict, customer) = ask.turn(CustomerCommand::Bind { profile, device, mobile }).await?;
-    let refused = verdict.err().map(customer_refused);
-    Ok(session_event(&ask, customer.as_ref(), refused).await?)
+    Ok(session_event(&ask, customer.as_ref(), verdict.err()).await?)
 }
 
 async fn session_event(
     ask: &Ask<'_>,
     customer: Option<&Customer>,
-    refused: Option<(&'static str, &'static str)>,
+    refusal: Option<CustomerRefusal>,
 ) -> Result<Event, Fault> {
+    let refused = refusal.map(customer_refused);
     let standing = customer.map_or(Standing::Fresh, Customer::standing);
     let linked = match customer {
         Some(customer) if standing == Standing::Linked => {
@@ -184,7 +196,8 @@ async fn session_event(
         gateway_response_message: refused.map(|(_, message)| message),
         vpa_accounts: linked,
     };
-    Ok(Event::result(ask.request_id, refused.map_or("00", |(code, _)| code), payload))
+    let code = refused.map_or("00", |(code, _)| code);
+    Ok(Event::result(ask.request_id, code, payload).because(refusal.map(Reason::from)))
 }
 
 /// `upiGetBankList`.
@@ -218,7 +231,8 @@ pub(super) async fn accounts(ask: Ask<'_>) -> Answer {
             found.extend(account.filter(|one| banks.contains(&one.bank_code.as_str())));
         }
     }
-    let refused = customer.is_none().then_some(result_code::DEVICE_MISMATCH);
+    let refusal = customer.is_none().then_some(CustomerRefusal::NotBound);
+    let refused = refusal.map(customer_refused);
     let payload = Accounts {
         action: ask.action.as_str(),
         status: status(refused.is_none()),
@@ -227,7 +241,8 @@ pub(super) async fn accounts(ask: Ask<'_>) -> Answer {
         gateway_response_message: refused.map(|(_, message)| message),
         other_info: other_info(udf),
     };
-    Ok(Event::result(ask.request_id, refused.map_or("00", |(code, _)| code), payload))
+    let code = refused.map_or("00", |(code, _)| code);
+    Ok(Event::result(ask.request_id, code, payload).because(refusal.map(Reason::from)))
 }
 
 /// `upiVpaAvailability`.
@@ -253,17 +268,17 @@ pub(super) async fn link(ask: Ask<'_>) -> Answer {
     let mapping = ask.payload.mapping(Mapping::OneToAll)?;
     ask.payload.udf()?;
     if !ask.identity.merchant.serves(&vpa) {
-        return ask.links(customer_refused(CustomerRefusal::NotTheirVpa), None).await;
+        return ask.links(Err(CustomerRefusal::NotTheirVpa.into()), None).await;
     }
     let name = match vouched_name(&ask, &accounts).await? {
         Ok(name) => name,
-        Err(said) => return ask.links(said, None).await,
+        Err(refused) => return ask.links(Err(refused), None).await,
     };
     let link = Link { accounts, mapping, name };
     let command = CustomerCommand::Link { vpa: vpa.clone(), link };
     let (verdict, customer) = ask.turn(command).await?;
     if let Err(refusal) = verdict {
-        return ask.links(customer_refused(refusal), None).await;
+        return ask.links(Err(refusal.into()), None).await;
     }
     if customer.is_some_and(|customer| customer.vpa(&vpa).is_none()) {
         settle(&ask, Holding::Vpa(vpa.folded())).await?;
@@ -271,9 +286,9 @@ pub(super) async fn link(ask: Ask<'_>) -> Answer {
     let customer = customer_now(&ask).await?;
     let linked = customer.as_ref().is_some_and(|customer| customer.vpa(&vpa).is_some());
     let said = match linked {
-        true => result_code::SUCCESS,
+        true => Ok(()),
         // Somebody was faster.
-        false => VPA_TAKEN,
+        false => Err(Refused { words: VPA_TAKEN, reason: AddressRefusal::Taken.into() }),
     };
     ask.links(said, customer.as_ref()).await
 }
@@ -282,16 +297,19 @@ pub(super) async fn link(ask: Ask<'_>) -> Answer {
 async fn vouched_name(
     ask: &Ask<'_>,
     accounts: &[CredentialId],
-) -> Result<Result<String, (&'static str, &'static str)>, Fault> {
+) -> Result<Result<String, Refused>, Fault> {
     let mobile = ask.identity.customer.as_ref().and_then(|customer| customer.mobile.as_ref());
-    let Some(mobile) = mobile else { return Ok(Err(result_code::DEVICE_MISMATCH)) };
+    let Some(mobile) = mobile else { return Ok(Err(CustomerRefusal::NotBound.into())) };
     let mut name = String::new();
     for id in accounts {
         let subject = Subject::Credential(id.clone());
         let kept = ask.app.issuer().look::<Credential>(&subject).await?;
         match kept.filter(|one| one.holder.mobile == *mobile && account_facts(one).is_some()) {
             Some(credential) => name = credential.holder.name,
-            None => return Ok(Err(result_code::NO_SUCH_ACCOUNT)),
+            None => {
+                let words = result_code::NO_SUCH_ACCOUNT;
+                return Ok(Err(Refused { words, reason: Reason::NoSuchCredential }));
+            }
         }
     }
     Ok(Ok(name))
@@ -328,14 +346,14 @@ async fn change_links(ask: Ask<'_>, command: CustomerCommand) -> Answer {
     ask.payload.udf()?;
     let (verdict, customer) = ask.turn(command).await?;
     if let Err(refusal) = verdict {
-        return ask.links(customer_refused(refusal), None).await;
+        return ask.links(Err(refusal.into()), None).await;
     }
     let open = customer.iter().flat_map(|customer| &customer.claims);
     let open = open.filter(|claim| claim.open.is_some()).map(|claim| claim.holding.clone());
     for holding in open.collect::<Vec<_>>() {
         settle(&ask, holding).await?;
     }
-    ask.links(result_code::SUCCESS, customer_now(&ask).await?.as_ref()).await
+    ask.links(Ok(()), customer_now(&ask).await?.as_ref()).await
 }
 
 async fn settle(ask: &Ask<'_>, holding: Holding) -> Result<bool, Fault> {
@@ -350,49 +368,4 @@ async fn settle(ask: &Ask<'_>, holding: Holding) -> Result<bool, Fault> {
 async fn customer_now(ask: &Ask<'_>) -> Result<Option<Customer>, Fault> {
     let subject = Subject::Customer(ask.identity.profile.clone());
     ask.app.issuer().look::<Customer>(&subject).await
-}
-
-/// Each VPA with each account behind it, the primary one first.
-async fn vpa_accounts(app: &App, customer: &Customer) -> Result<Vec<VpaAccount>, Fault> {
-    let mut all = Vec::new();
-    for linked in &customer.vpas {
-        let others = linked.accounts.iter().filter(|id| **id != linked.primary);
-        for id in std::iter::once(&linked.primary).chain(others) {
-            if let Some(mut account) = account(app, customer, id).await? {
-                account.is_primary = word(*id == linked.primary);
-                all.push(VpaAccount { vpa: linked.vpa.to_string(), account });
-            }
-        }
-    }
-    Ok(all)
-}
-
-async fn account(
-    app: &App,
-    customer: &Customer,
-    id: &CredentialId,
-) -> Result<Option<Account>, Fault> {
-    let issuer = app.issuer();
-    let kept = issuer.look::<Credential>(&Subject::Credential(id.clone())).await?;
-    let Some(kept) = kept else { return Ok(None) };
-    let Some(facts) = account_facts(&kept) else { return Ok(None) };
-    let digits = kept.pin.length.digits().to_string();
-    let bank = app.config().upi.bank(&facts.bank.iin);
-    let set = kept.pin.state(app.clock().now()) != PinState::NotSet;
-    Ok(Some(Account {
-        reference_id: id.name().to_owned(),
-        bank_account_unique_id: facts.bank.unique_id.clone(),
-        bank_code: facts.bank.iin.clone(),
-        bank_name: bank.map_or_else(String::new, |bank| bank.name.clone()),
-        branch_name: facts.bank.branch.clone(),
-        ifsc: facts.ifsc.clone(),
-        name: kept.holder.name.clone(),
-        kind: facts.bank.kind.clone(),
-        masked_account_number: masked(&facts.masked),
-        mpin_length: digits,
-        mpin_set: word(set),
-        otp_length: OTP_LEN.to_string(),
-        atm_pin_length: "4".to_owned(),
-        is_primary: word(customer.vpas.iter().any(|linked| linked.primary == *id)),
-    }))
 }

@@ -4,8 +4,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::capture::{Ending, Order, Purpose};
 use kunji_core::credential::{Account as AccountFacts, Credential, Facts, Outcome};
-use kunji_core::engine::{Verdict, Voice};
+use kunji_core::engine::{Answered, Verdict, Voice};
 use kunji_core::ids::{Mobile, Vpa};
+use kunji_core::reason::Reason;
 use kunji_core::receipt::Reply;
 use kunji_core::refusal::Refusal;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use super::auth::SESSION;
 use super::wire::{EventReply, NoPayload, PinResult, SERVICE};
 use crate::limiter::RetryAfter;
 use crate::result_code;
-use crate::telemetry::ReplyCode;
+use crate::telemetry::{ReplyCode, because};
 
 /// One event, ready to be sent.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Event {
     pub(super) body: Vec<u8>,
     pub(super) session: Option<HeaderValue>,
     pub(super) retry_after: Option<RetryAfter>,
+    /// Why it is a refusal, for who runs this.
+    pub(super) reason: Option<Reason>,
 }
 
 impl Event {
@@ -51,8 +54,13 @@ impl Event {
         Self::ready(StatusCode::OK, code, json(&body))
     }
 
-    /// An error of the SDK.
-    pub(super) fn error(request_id: &str, error: SdkError, message: &str) -> Self {
+    /// An error of the SDK; who runs this hears the reason, if there is one.
+    pub(super) fn error(
+        request_id: &str,
+        error: SdkError,
+        message: &str,
+        reason: impl Into<Option<Reason>>,
+    ) -> Self {
         let body = EventReply {
             request_id,
             service: SERVICE,
@@ -62,28 +70,33 @@ impl Event {
             error_code: error.code(),
             event: "process_result",
         };
-        Self::ready(StatusCode::OK, error.code(), json(&body))
+        Self::ready(StatusCode::OK, error.code(), json(&body)).because(reason)
+    }
+
+    /// The same, with why it is a refusal.
+    pub(super) fn because(self, reason: impl Into<Option<Reason>>) -> Self {
+        Self { reason: reason.into(), ..self }
     }
 
     /// That nobody says why.
-    pub(super) fn not_authentic(request_id: &str) -> Self {
-        Self::error(request_id, SdkError::NotAuthentic, "Invalid authentication data")
+    pub(super) fn not_authentic(request_id: &str, why: Reason) -> Self {
+        Self::error(request_id, SdkError::NotAuthentic, "Invalid authentication data", why)
     }
 
     /// That the secrets could not be taken.
-    pub(super) fn capture_failed(request_id: &str) -> Self {
-        Self::error(request_id, SdkError::CaptureFailed, "Credential capture failed")
+    pub(super) fn capture_failed(request_id: &str, why: Reason) -> Self {
+        Self::error(request_id, SdkError::CaptureFailed, "Credential capture failed", why)
     }
 
     /// That the caller must wait.
-    pub(super) fn too_many(request_id: &str, after: RetryAfter) -> Self {
-        let error = Self::error(request_id, SdkError::UnknownOrLate, "Too many requests");
+    pub(super) fn too_many(request_id: &str, after: RetryAfter, why: Reason) -> Self {
+        let error = Self::error(request_id, SdkError::UnknownOrLate, "Too many requests", why);
         Self { status: StatusCode::TOO_MANY_REQUESTS, retry_after: Some(after), ..error }
     }
 
     /// What was kept, byte for byte.
-    pub(super) fn kept(reply: Reply) -> Self {
-        Self::ready(StatusCode::OK, "stored", reply.body)
+    pub(super) fn kept(Answered { reply, reason }: Answered) -> Self {
+        Self::ready(StatusCode::OK, "stored", reply.body).because(reason)
     }
 
     /// How a capture ended, byte for byte.
@@ -92,7 +105,7 @@ impl Event {
     }
 
     fn ready(status: StatusCode, code: &'static str, body: Vec<u8>) -> Self {
-        Self { status, code, body, session: None, retry_after: None }
+        Self { status, code, body, session: None, retry_after: None, reason: None }
     }
 
     /// The event as a reply that can be kept.
@@ -119,7 +132,7 @@ impl IntoResponse for Event {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(ReplyCode(self.code));
-        response
+        because(response, self.reason)
     }
 }
 
@@ -141,10 +154,23 @@ pub(super) enum GivenUp {
 
 impl GivenUp {
     fn event(self, request_id: &str) -> Event {
+        let why = self.reason();
         match self {
-            Self::Late => Event::error(request_id, SdkError::UnknownOrLate, "Timed Out"),
-            Self::Aborted => Event::error(request_id, SdkError::Aborted, "USER_ABORTED"),
-            Self::NotAuthentic => Event::not_authentic(request_id),
+            Self::Late => Event::error(request_id, SdkError::UnknownOrLate, "Timed Out", why),
+            Self::Aborted => Event::error(request_id, SdkError::Aborted, "USER_ABORTED", why),
+            Self::NotAuthentic => Event::not_authentic(request_id, why),
+        }
+    }
+
+    /// Why, for who runs this.
+    pub(super) fn reason(self) -> Reason {
+        match self {
+            Self::Late => Reason::rule("capture_timed_out", "the time for the secrets is over"),
+            Self::Aborted => Reason::rule("capture_aborted", "the customer left the capture"),
+            Self::NotAuthentic => Reason::rule(
+                "capture_device_gone",
+                "the customer has no bound device any more, so that the capture ended",
+            ),
         }
     }
 }
@@ -163,7 +189,9 @@ impl Voice for PinVoice {
         match verdict.outcome {
             Ok(Outcome::Abandoned) => self.given_up.event(request_id).into_reply(),
             // Never kept: what was decided first stands.
-            Err(Refusal::Duplicate) => Event::capture_failed(request_id).into_reply(),
+            Err(Refusal::Duplicate) => {
+                Event::capture_failed(request_id, Reason::OtherContent).into_reply()
+            }
             decided => self.decided(result_code::of(decided), verdict.credential).into_reply(),
         }
     }

@@ -3,6 +3,7 @@
 use kunji_core::card::Expiry;
 use kunji_core::customer::Mapping;
 use kunji_core::ids::{CardTail, CredentialId, CredentialKind, TxnId, UpiNumber, Vpa};
+use kunji_core::reason::{Name, Reason};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -18,7 +19,12 @@ const LIST_LEN_MAX: usize = 20;
 
 /// A member that is missing, mistyped, or not well formed: names it, never its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BadMember(pub(super) String);
+pub(super) struct BadMember {
+    /// What the app is told.
+    pub(super) message: String,
+    /// The same, for who runs this.
+    pub(super) reason: Reason,
+}
 
 /// An envelope that is one.
 pub(super) struct Envelope<'a> {
@@ -35,10 +41,10 @@ impl<'a> Envelope<'a> {
         let outer = Payload(body);
         let request_id = outer.text("requestId")?;
         if request_id.is_empty() || request_id.chars().count() > REQUEST_ID_LEN_MAX {
-            return Err(invalid("requestId", "expected 1 to 64 characters"));
+            return Err(invalid("requestId", "1 to 64 characters"));
         }
         if outer.text("service")? != SERVICE {
-            return Err(invalid("service", "expected in.juspay.hyperapi"));
+            return Err(invalid("service", "in.juspay.hyperapi"));
         }
         let payload = match body.get("payload") {
             Some(Value::Object(payload)) => Payload(payload),
@@ -48,96 +54,99 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn mismatch(name: &str, expected: &str, found: Option<&Value>) -> BadMember {
-    let found = match found {
-        None => "Undefined",
-        Some(Value::Null) => "Null",
-        Some(Value::Bool(_)) => "Boolean",
-        Some(Value::Number(_)) => "Number",
-        Some(Value::String(_)) => "String",
-        Some(Value::Array(_)) => "Array",
-        Some(Value::Object(_)) => "Object",
+fn mismatch(name: &'static str, expected: &'static str, found: Option<&Value>) -> BadMember {
+    let (found, reason) = match found {
+        None => ("Undefined", Reason::missing(name)),
+        Some(Value::Null) => ("Null", Reason::missing(name)),
+        Some(Value::Bool(_)) => ("Boolean", mistyped(name, expected)),
+        Some(Value::Number(_)) => ("Number", mistyped(name, expected)),
+        Some(Value::String(_)) => ("String", mistyped(name, expected)),
+        Some(Value::Array(_)) => ("Array", mistyped(name, expected)),
+        Some(Value::Object(_)) => ("Object", mistyped(name, expected)),
     };
     let place = format!("Error at property \"{name}\"");
-    BadMember(format!("{place}: Type mismatch: expected {expected}, found {found}"))
+    let message = format!("{place}: Type mismatch: expected {expected}, found {found}");
+    BadMember { message, reason }
 }
 
-fn invalid(name: &str, problem: &str) -> BadMember {
-    BadMember(format!("Error at property \"{name}\": Invalid value: {problem}"))
+fn mistyped(name: &'static str, expected: &'static str) -> Reason {
+    let expected = format!("of the type {expected}").into();
+    Reason::MemberMistyped { member: name.into(), expected }
+}
+
+fn invalid(name: &'static str, expected: impl Into<Name>) -> BadMember {
+    let expected = expected.into();
+    let message = format!("Error at property \"{name}\": Invalid value: expected {expected}");
+    BadMember { message, reason: Reason::MemberMalformed { member: name.into(), expected } }
 }
 
 impl<'a> Payload<'a> {
-    pub(super) fn has(self, name: &str) -> bool {
-        self.0.contains_key(name)
+    /// Whether the member is there: `null` is as absent.
+    pub(super) fn has(self, name: &'static str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
-    pub(super) fn text(self, name: &str) -> Result<&'a str, BadMember> {
+    pub(super) fn text(self, name: &'static str) -> Result<&'a str, BadMember> {
         match self.0.get(name) {
             Some(Value::String(text)) => Ok(text),
             other => Err(mismatch(name, "String", other)),
         }
     }
 
-    pub(super) fn text_if_any(self, name: &str) -> Result<Option<&'a str>, BadMember> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(_) => self.text(name).map(Some),
-        }
+    pub(super) fn text_if_any(self, name: &'static str) -> Result<Option<&'a str>, BadMember> {
+        self.has(name).then(|| self.text(name)).transpose()
     }
 
-    pub(super) fn filled(self, name: &str) -> Result<&'a str, BadMember> {
+    pub(super) fn filled(self, name: &'static str) -> Result<&'a str, BadMember> {
         match self.text(name)? {
-            "" => Err(invalid(name, "expected some text")),
+            "" => Err(invalid(name, "some text")),
             text => Ok(text),
         }
     }
 
-    pub(super) fn is_true(self, name: &str) -> Result<(), BadMember> {
+    pub(super) fn is_true(self, name: &'static str) -> Result<(), BadMember> {
         match self.0.get(name) {
             Some(Value::Bool(true)) => Ok(()),
-            Some(Value::Bool(false)) => Err(invalid(name, "expected true")),
+            Some(Value::Bool(false)) => Err(invalid(name, "true")),
             other => Err(mismatch(name, "Boolean", other)),
         }
     }
 
-    pub(super) fn texts(self, name: &str) -> Result<Vec<&'a str>, BadMember> {
+    pub(super) fn texts(self, name: &'static str) -> Result<Vec<&'a str>, BadMember> {
         let list = match self.0.get(name) {
             Some(Value::Array(list)) => list,
             other => return Err(mismatch(name, "Array", other)),
         };
         if list.is_empty() || list.len() > LIST_LEN_MAX {
-            return Err(invalid(name, "expected 1 to 20 entries"));
+            return Err(invalid(name, "1 to 20 entries"));
         }
         let text =
             |item: &'a Value| item.as_str().ok_or_else(|| mismatch(name, "String", Some(item)));
         list.iter().map(text).collect()
     }
 
-    pub(super) fn vpa(self, name: &str) -> Result<Vpa, BadMember> {
-        Vpa::parse_address(self.text(name)?).map_err(|_| invalid(name, "expected user@handle"))
+    pub(super) fn vpa(self, name: &'static str) -> Result<Vpa, BadMember> {
+        Vpa::parse_address(self.text(name)?).map_err(|_| invalid(name, "user@handle"))
     }
 
-    pub(super) fn vpa_if_any(self, name: &str) -> Result<Option<Vpa>, BadMember> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(_) => self.vpa(name).map(Some),
-        }
+    pub(super) fn vpa_if_any(self, name: &'static str) -> Result<Option<Vpa>, BadMember> {
+        self.has(name).then(|| self.vpa(name)).transpose()
     }
 
-    pub(super) fn account(self, name: &str) -> Result<CredentialId, BadMember> {
+    pub(super) fn account(self, name: &'static str) -> Result<CredentialId, BadMember> {
         account(name, self.text(name)?)
     }
 
-    pub(super) fn accounts(self, name: &str) -> Result<Vec<CredentialId>, BadMember> {
+    pub(super) fn accounts(self, name: &'static str) -> Result<Vec<CredentialId>, BadMember> {
         self.texts(name)?.into_iter().map(|text| account(name, text)).collect()
     }
 
     pub(super) fn card(self) -> Result<(CardTail, Expiry), BadMember> {
         let tail = self.text("card")?;
         let last_six = CardTail::parse(tail).ok().filter(|_| tail.len() == 6);
-        let last_six = last_six.ok_or_else(|| invalid("card", "expected 6 digits"))?;
+        let last_six = last_six.ok_or_else(|| invalid("card", "6 digits"))?;
         let expiry = Expiry::parse_short(self.text("expiry")?);
-        Ok((last_six, expiry.map_err(|_| invalid("expiry", "expected MMYY"))?))
+        Ok((last_six, expiry.map_err(|_| invalid("expiry", "MMYY"))?))
     }
 
     /// A UUID, or up to 35 letters and digits that begin with the merchant's prefix.
@@ -149,7 +158,7 @@ impl<'a> Payload<'a> {
             && text.starts_with(&merchant.request_prefix);
         let id = TxnId::parse(text).ok().filter(|_| uuid || plain);
         id.ok_or_else(|| {
-            let problem = "expected a UUID, or up to 35 letters and digits with the prefix";
+            let problem = "a UUID, or up to 35 letters and digits with the prefix";
             invalid("upiRequestId", problem)
         })
     }
@@ -160,9 +169,7 @@ impl<'a> Payload<'a> {
             Some("ONE_TO_ALL") => Ok(Mapping::OneToAll),
             Some("ONE_TO_ONE") => Ok(Mapping::OneToOne),
             Some("NONE") => Ok(Mapping::Nothing),
-            Some(_) => {
-                Err(invalid("primaryAccountMapping", "expected ONE_TO_ALL, ONE_TO_ONE or NONE"))
-            }
+            Some(_) => Err(invalid("primaryAccountMapping", "ONE_TO_ALL, ONE_TO_ONE or NONE")),
         }
     }
 
@@ -175,39 +182,54 @@ impl<'a> Payload<'a> {
         match text {
             None => Ok(None),
             Some(text) if holds(&text) => Ok(Some(text)),
-            Some(_) => Err(invalid("udfParameters", "expected a JSON object in a string")),
+            Some(_) => Err(invalid("udfParameters", "a JSON object in a string")),
         }
     }
 
     pub(super) fn number(self) -> Result<UpiNumber, BadMember> {
         UpiNumber::parse(self.text("upiNumber")?).map_err(|_| {
-            let problem = "expected 8 to 10 digits, no leading 0, the last three not all the same";
+            let problem = "8 to 10 digits, no leading 0, the last three of 8 or 9 not all the same";
             invalid("upiNumber", problem)
         })
     }
 
     /// One of a closed set of words.
-    pub(super) fn one_of<T: Clone>(self, name: &str, words: &[(&str, T)]) -> Result<T, BadMember> {
+    pub(super) fn one_of<T: Clone>(
+        self,
+        name: &'static str,
+        words: &[(&str, T)],
+    ) -> Result<T, BadMember> {
         let text = self.text(name)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone());
         found.ok_or_else(|| {
             let words = words.iter().map(|(word, _)| *word).collect::<Vec<_>>();
-            invalid(name, &format!("expected {}", words.join(", ")))
+            invalid(name, words.join(", "))
         })
     }
 }
 
-fn account(name: &str, text: &str) -> Result<CredentialId, BadMember> {
+/// The request id in a body that is no JSON, when it can still be found.
+pub(super) fn request_id_in(body: &[u8]) -> Option<String> {
+    const NAME: &[u8] = b"\"requestId\"";
+    let at = body.windows(NAME.len()).position(|window| window == NAME)?;
+    let rest = body.get(at..)?.get(NAME.len()..)?.trim_ascii_start();
+    let rest = rest.strip_prefix(b":")?;
+    // One value, whatever follows it.
+    let id: String = serde_json::Deserializer::from_slice(rest).into_iter().next()?.ok()?;
+    (id.chars().count() <= REQUEST_ID_LEN_MAX).then_some(id)
+}
+
+fn account(name: &'static str, text: &str) -> Result<CredentialId, BadMember> {
     CredentialId::parse(CredentialKind::Account, text)
-        .map_err(|_| invalid(name, "expected an account reference"))
+        .map_err(|_| invalid(name, "an account reference"))
 }
 
 /// That a member is needed with this value of another one.
-pub(super) fn needed(name: &str) -> BadMember {
+pub(super) fn needed(name: &'static str) -> BadMember {
     mismatch(name, "String", None)
 }
 
 /// That a member is longer than it may be.
-pub(super) fn too_long(name: &str) -> BadMember {
-    invalid(name, "expected less")
+pub(super) fn too_long(name: &'static str) -> BadMember {
+    invalid(name, "less")
 }

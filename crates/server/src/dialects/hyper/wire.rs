@@ -198,12 +198,14 @@ pub(super) struct Links<'a> {
 pub(super) struct NumberResult<'a> {
     pub(super) action: &'a str,
     pub(super) status: &'a str,
+    pub(super) response_code: &'a str,
+    pub(super) response_message: &'a str,
     pub(super) merchant_customer_id: &'a str,
     pub(super) customer_mobile_number: String,
     pub(super) upi_number: &'a str,
     pub(super) vpa: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) existing_vpa: Option<String>,
+    pub(super) existing_vpa: Option<&'a str>,
     pub(super) upi_number_status: &'a str,
     pub(super) gateway_transaction_id: &'a str,
     pub(super) gateway_response_status: &'a str,

@@ -3,7 +3,7 @@
 use kunji_core::audit::Action;
 use kunji_core::customer::CustomerRefusal;
 
-use crate::mapper_code::MapperCode;
+use crate::mapper_code::{self, MapperCode};
 
 /// One call of this API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl ResponseCode {
             Self::BadRequest => "BAD_REQUEST",
             Self::InvalidData => "INVALID_DATA",
             Self::Unauthorized => "UNAUTHORIZED",
-            Self::InvalidChecksum => "INVALID_CHECKSUM",
+            Self::InvalidChecksum => "INVALID_MERCHANT_CHECKSUM",
             Self::RequestExpired => "REQUEST_EXPIRED",
             Self::DuplicateRequest => "DUPLICATE_REQUEST",
             Self::DeviceMismatch => "DEVICE_FINGERPRINT_MISMATCH",
@@ -124,7 +124,8 @@ impl From<CustomerRefusal> for Refused {
                 Self::Api(ResponseCode::InvalidData, message)
             }
             CustomerRefusal::NotBound => {
-                Self::Api(ResponseCode::DeviceMismatch, "Device is not bound to the customer")
+                let (_, message) = mapper_code::API_DEVICE;
+                Self::Api(ResponseCode::DeviceMismatch, message)
             }
             CustomerRefusal::NotTheirVpa => Self::Gateway(MapperCode::NotTheirVpa),
             CustomerRefusal::NotPortable => Self::Gateway(MapperCode::NotAllowed),
@@ -146,19 +147,21 @@ impl From<CustomerRefusal> for Refused {
 /// Every code that this dialect can answer: the gateway's where there is one, else the API's.
 pub const ALL_CODES: &[&str] = &[
     "00",
+    "01",
     "KU01",
     "KU02",
     "KU03",
     "KU04",
     "KU05",
-    "KU06",
     "KU07",
     "KU08",
+    "KU09",
+    "MM18",
     "SUCCESS",
     "BAD_REQUEST",
     "INVALID_DATA",
     "UNAUTHORIZED",
-    "INVALID_CHECKSUM",
+    "INVALID_MERCHANT_CHECKSUM",
     "REQUEST_EXPIRED",
     "DUPLICATE_REQUEST",
     "DEVICE_FINGERPRINT_MISMATCH",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use kunji_core::engine::{Fault, Workers as _};
+use kunji_core::engine::{Answered, Fault, Workers as _};
 use kunji_core::receipt::Reply;
 use kunji_vault::{RsaScheme, Vault, VaultFault};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::integrity::Mode;
 use super::reply::{Failure, plain};
 use crate::app::App;
+use crate::telemetry::because;
 
 const X_RESPONSE_SIGNATURE: HeaderName = HeaderName::from_static("x-response-signature");
 
@@ -25,7 +26,7 @@ struct Protected {
 pub(super) async fn respond(
     app: &App,
     mode: &Mode,
-    reply: Reply,
+    Answered { reply, reason }: Answered,
     retry_after: Option<HeaderValue>,
 ) -> Response {
     let issuer = app.issuer();
@@ -38,7 +39,7 @@ pub(super) async fn respond(
             return Failure::unknown().into_response();
         }
     };
-    let mut response = plain(Reply { body: protected.body, ..reply });
+    let mut response = because(plain(Reply { body: protected.body, ..reply }), reason);
     let headers = response.headers_mut();
     if let Some(signature) = protected.signature {
         headers.insert(X_RESPONSE_SIGNATURE, signature);

@@ -5,7 +5,8 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use kunji_core::receipt::Reply;
+use kunji_core::engine::Answered;
+use kunji_core::reason::Reason;
 use kunji_core::time::Clock as _;
 
 use super::code::Call;
@@ -14,6 +15,7 @@ use super::reply::Failure;
 use super::{envelope, numbers, request};
 use crate::app::App;
 use crate::body::{self, BodyError};
+use crate::sandbox::fault;
 
 /// Longest `{apiVersion}`, a label that routes and nothing else.
 const VERSION_LEN_MAX: usize = 8;
@@ -29,11 +31,14 @@ pub(super) async fn dispatch(
         Ok((call, headers, bytes)) => match integrity::check(&app, &headers, bytes).await {
             Err(failure) => failure.into_response(),
             Ok(signed) => {
-                let (reply, retry_after) = match answer(&app, call, &signed).await {
-                    Ok(reply) => (reply, None),
-                    Err(failure) => (failure.reply(), failure.retry_after()),
+                let (answered, retry_after) = match answer(&app, call, &signed, &headers).await {
+                    Ok(answered) => (answered, None),
+                    Err(failure) => {
+                        let retry_after = failure.retry_after();
+                        (failure.answered(), retry_after)
+                    }
                 };
-                envelope::respond(&app, &signed.mode, reply, retry_after).await
+                envelope::respond(&app, &signed.mode, answered, retry_after).await
             }
         },
     }
@@ -49,39 +54,52 @@ async fn arrived(
     let label = label && (1..=VERSION_LEN_MAX).contains(&version.len());
     let call = Call::of(&path).filter(|_| label).ok_or_else(Failure::no_such_call)?;
     if *http.method() != Method::POST {
-        return Err(Failure::transport(StatusCode::METHOD_NOT_ALLOWED, "Use POST"));
+        let reason = Reason::WrongMethod;
+        return Err(Failure::transport(StatusCode::METHOD_NOT_ALLOWED, "Use POST", reason));
     }
     if !body::is_json(http.headers()) {
         let message = "content-type is not application/json";
-        return Err(Failure::transport(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Failure::transport(status, message, Reason::NotCalledJson));
     }
     let (parts, body) = http.into_parts();
     let bytes = body::read(body).await.map_err(|error| match error {
         BodyError::TooLarge => {
-            Failure::transport(StatusCode::PAYLOAD_TOO_LARGE, "Request body is over 64 KiB")
+            let reason = body::too_long();
+            let message = "Request body is over 64 KiB";
+            Failure::transport(StatusCode::PAYLOAD_TOO_LARGE, message, reason)
         }
         BodyError::Incomplete => {
-            Failure::transport(StatusCode::BAD_REQUEST, "Request body is incomplete")
+            let reason = Reason::BodyIncomplete;
+            Failure::transport(StatusCode::BAD_REQUEST, "Request body is incomplete", reason)
         }
     })?;
     Ok((call, parts.headers, bytes))
 }
 
-async fn answer(app: &App, call: Call, signed: &Signed<'_>) -> Result<Reply, Failure> {
+async fn answer(
+    app: &App,
+    call: Call,
+    signed: &Signed<'_>,
+    headers: &HeaderMap,
+) -> Result<Answered, Failure> {
     let body = request::parse(&signed.body)?;
-    let (name, stamped) = match &signed.stamped {
-        Some(stamped) => ("x-timestamp", stamped),
-        None => ("iat", &body.iat),
+    let stamped = match &signed.stamped {
+        Some(stamped) => {
+            request::millis(stamped).ok_or_else(|| Failure::header("x-timestamp", "13 digits"))?
+        }
+        None => request::issued(&body.iat)
+            .ok_or_else(|| Failure::member("iat", "10 digits (seconds) or 13 (milliseconds)"))?,
     };
-    let stamped = request::millis(stamped);
-    let stamped = stamped.ok_or_else(|| Failure::field(name, "is not 13 digits"))?;
     // A moved sandbox clock must not make every caller look late.
     let real = app.clock().stamp().real;
     if real.0.abs_diff(stamped) > app.config().upi.timestamp_ms.unsigned_abs() {
-        return Err(request::expired());
+        return Err(request::expired(signed.stamped.is_some()));
     }
     let print = app.issuer().vault.fingerprint();
-    let ask = request::read(call, &body, signed, print)?;
+    let wait = fault::pending(app, headers);
+    let wait = wait.map_err(|_| Failure::header(fault::HEADER, fault::PENDING))?;
+    let ask = request::read(call, &body, signed, print)?.waiting(wait);
     let (caller, customer) = ask.allowance();
     app.admit_customer(caller.as_str(), customer).map_err(Failure::too_many)?;
     let issuer = app.issuer();

@@ -22,7 +22,6 @@ use kunji_vault::{JweParts, JwsParts, RsaPublic, RsaScheme};
 use serde::Deserialize;
 
 use super::reply::Failure;
-use super::wire::Member;
 use crate::app::App;
 use crate::body::Object;
 use crate::config::{Channel, Merchant, MerchantKey, Upi};
@@ -37,7 +36,7 @@ pub(super) struct Signed<'a> {
     /// The JSON that was asked.
     pub(super) body: Bytes,
     /// `x-timestamp`; `None` where the signed body says when.
-    pub(super) stamped: Option<Member>,
+    pub(super) stamped: Option<String>,
 }
 
 /// How an answer is protected: as its request was.
@@ -74,19 +73,15 @@ struct JwsHeader {
     kid: Option<String>,
 }
 
-/// Proves who sent the request; says why not to who runs this, never to the caller.
+/// Proves who sent the request; why not is for who runs this, never for the caller.
 pub(super) async fn check<'a>(
     app: &'a App,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Signed<'a>, Failure> {
-    let proven = prove(app, headers, body.clone()).await;
-    if let Err(failure) = &proven
-        && failure.is_doubt()
-    {
-        app.explain("401", suspicion(app, headers, &body));
-    }
-    proven
+    prove(app, headers, body.clone()).await.map_err(|failure| {
+        if failure.is_doubt() { failure.unsigned(suspicion(app, headers, &body)) } else { failure }
+    })
 }
 
 /// What is wrong with a request whose sender could not be proven.
@@ -189,7 +184,7 @@ impl<'a> Claimed<'a> {
 
     fn plain(self, right: bool, stamped: &str, body: Bytes) -> Option<Signed<'a>> {
         let Self { merchant, channel, known } = self;
-        let stamped = Some(Member::Text(stamped.to_owned()));
+        let stamped = Some(stamped.to_owned());
         (right && known).then(|| Signed { merchant, channel, mode: Mode::Plain, body, stamped })
     }
 

@@ -2,9 +2,9 @@
 
 use kunji_core::audit::Subject;
 use kunji_core::customer::{Aim, Customer, CustomerCommand};
-use kunji_core::engine::{By, Claimed, Fault, Turned};
+use kunji_core::engine::{Answered, By, Claimed, Fault, Turned};
 use kunji_core::ids::{Mobile, UpiNumber, Vpa};
-use kunji_core::mapper::{Address, Number, NumberCommand, NumberState, Registrant};
+use kunji_core::mapper::{Address, Number, NumberCommand, Registrant};
 use kunji_core::receipt::Reply;
 use kunji_core::time::Stamp;
 
@@ -12,7 +12,7 @@ use super::code::Refused;
 use super::reply::{Failure, Said, refused};
 use super::request::{Ask, FetchAsk, NumberAsk, ValidityAsk, Who, Wish};
 use crate::app::Issuer;
-use crate::mapper_code::{self, MapperCode};
+use crate::mapper_code::{self, Hindered, Hindrance, MapperCode, state_word};
 
 /// The handle under which a UPI number is an address.
 const MAPPER_HANDLE: &str = "mapper.npci";
@@ -21,12 +21,20 @@ const MAPPER_HANDLE: &str = "mapper.npci";
 ///
 /// # Errors
 /// `Fault` when something broke: the outcome is unknown.
-pub(super) async fn perform(issuer: &Issuer, ask: &Ask) -> Result<Reply, Fault> {
+pub(super) async fn perform(issuer: &Issuer, ask: &Ask) -> Result<Answered, Fault> {
     match ask {
         Ask::Number(ask) => number(issuer, ask).await,
         Ask::Fetch(ask) => fetch(issuer, ask).await,
-        Ask::Validity(ask) => validity(issuer, ask).await,
+        Ask::Validity(ask) => {
+            let reply = validity(issuer, ask).await?;
+            Ok(Answered { reply, reason: None })
+        }
     }
+}
+
+/// What was answered, now or before; else the request id was used for something else.
+fn answered(turned: Option<Answered>) -> Answered {
+    turned.unwrap_or_else(|| Failure::duplicate().answered())
 }
 
 impl Who {
@@ -49,7 +57,7 @@ async fn admitted(
     issuer: &Issuer,
     who: &Who,
     number: &UpiNumber,
-) -> Result<Result<Customer, Reply>, Fault> {
+) -> Result<Result<Customer, Answered>, Fault> {
     let subject = who.subject();
     let found = issuer.look::<Customer>(&subject).await?;
     let admits = |customer: &Customer| customer.admits(Some(number), &who.devices).is_ok();
@@ -65,15 +73,14 @@ async fn admitted(
         .await?;
     Ok(match turned {
         Turned::Decided { verdict: Ok(_), now: Some(customer), .. } => Ok(*customer),
-        Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => Err(reply),
-        Turned::Decided { .. } | Turned::Duplicate => Err(Failure::duplicate().reply()),
+        refused => Err(answered(refused.answered())),
     })
 }
 
-async fn number(issuer: &Issuer, ask: &NumberAsk) -> Result<Reply, Fault> {
+async fn number(issuer: &Issuer, ask: &NumberAsk) -> Result<Answered, Fault> {
     let customer = match admitted(issuer, &ask.who, &ask.number).await? {
         Ok(customer) => customer,
-        Err(reply) => return Ok(reply),
+        Err(answered) => return Ok(answered),
     };
     // A device is bound to a mobile number, so there is one.
     let Some(mobile) = customer.mobile.clone() else { return Err(Fault::Busy) };
@@ -84,6 +91,7 @@ async fn number(issuer: &Issuer, ask: &NumberAsk) -> Result<Reply, Fault> {
         vpa: ask.vpa.clone(),
         channel: Some(ask.who.channel.clone()),
         txn: ask.who.ticket.as_ref().map(|ticket| ticket.txn.clone()),
+        wait: ask.wait,
     };
     let command = match &ask.wish {
         Wish::Update(update) => NumberCommand::Update { by, update: update.clone() },
@@ -100,7 +108,7 @@ async fn claim(
     ask: &NumberAsk,
     mobile: &Mobile,
     command: NumberCommand,
-) -> Result<Reply, Fault> {
+) -> Result<Answered, Fault> {
     let seen = issuer.look::<Number>(&Subject::Number(ask.number.clone())).await?;
     let claimed = issuer
         .claim_number(
@@ -110,15 +118,12 @@ async fn claim(
                 Refused::Api(..) => refused(refusal),
                 Refused::Gateway(code) => ask.decided(code, seen.as_ref(), mobile, stamp),
             },
-            |turn, now, stamp| {
-                let code = turn.verdict.map_or_else(MapperCode::from, |_| MapperCode::Success);
-                Some(ask.decided(code, now, mobile, stamp))
-            },
+            |turn, now, stamp| Some(ask.decided(MapperCode::of(turn.verdict), now, mobile, stamp)),
         )
         .await?;
     Ok(match claimed {
-        Claimed::Answered(reply) => reply,
-        Claimed::Duplicate => Failure::duplicate().reply(),
+        Claimed::Answered(answered) => answered,
+        Claimed::Duplicate => Failure::duplicate().answered(),
     })
 }
 
@@ -128,21 +133,26 @@ async fn look_up(
     ask: &NumberAsk,
     customer: &Customer,
     (by, aim): (Registrant, Aim),
-) -> Result<Reply, Fault> {
+) -> Result<Answered, Fault> {
     let rules = &issuer.rules;
-    let mobile = by.mobile.clone();
+    let (mobile, hindered) = (by.mobile.clone(), Hindered::default());
     let say = |now: Option<&Number>, stamp: &Stamp| {
         let foreseen = MapperCode::foreseen(customer, now, &by, &aim, (rules, stamp));
-        let code = match foreseen.map_err(Refused::from) {
-            Err(Refused::Api(code, message)) => return Failure::of(code, message).reply(),
-            Ok(code) | Err(Refused::Gateway(code)) => code,
+        hindered.note(foreseen);
+        let code = match foreseen {
+            Ok(()) => MapperCode::Success,
+            Err(Hindrance::Number(refusal)) => refusal.into(),
+            Err(Hindrance::Customer(refusal)) => match Refused::from(refusal) {
+                Refused::Api(..) => return refused(refusal),
+                Refused::Gateway(code) => code,
+            },
         };
         let port = code == MapperCode::Success && aim == Aim::Port;
         let existing = now.filter(|_| port).map(|number| mapper_code::masked(&number.vpa));
         let ours = now.filter(|number| number.is_held_by(&by.owner));
         let said = Said {
             gateway: code,
-            status: Some(mapper_code::availability(now, &by, (rules, stamp))),
+            status: Some(state_word(mapper_code::availability(now, &by, (rules, stamp)))),
             vpa: ours.map_or(&ask.vpa, |number| &number.vpa),
             existing: existing.as_deref(),
         };
@@ -154,13 +164,10 @@ async fn look_up(
             Some(say(now, stamp))
         })
         .await?;
-    Ok(match turned {
-        Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
-        Turned::Decided { .. } | Turned::Duplicate => Failure::duplicate().reply(),
-    })
+    Ok(hindered.explain(answered(turned.answered())))
 }
 
-async fn fetch(issuer: &Issuer, ask: &FetchAsk) -> Result<Reply, Fault> {
+async fn fetch(issuer: &Issuer, ask: &FetchAsk) -> Result<Answered, Fault> {
     let subject = ask.who.subject();
     let found = issuer.look::<Customer>(&subject).await?;
     let mut numbers = Vec::new();
@@ -178,10 +185,7 @@ async fn fetch(issuer: &Issuer, ask: &FetchAsk) -> Result<Reply, Fault> {
             })
         })
         .await?;
-    Ok(match turned {
-        Turned::Decided { reply: Some(reply), .. } | Turned::Repeated(reply) => reply,
-        Turned::Decided { .. } | Turned::Duplicate => Failure::duplicate().reply(),
-    })
+    Ok(answered(turned.answered()))
 }
 
 async fn validity(issuer: &Issuer, ask: &ValidityAsk) -> Result<Reply, Fault> {
@@ -208,6 +212,5 @@ async fn by_number_of(
     let user = vpa.as_str().split_once('@').map_or("", |(user, _)| user);
     let Ok(number) = UpiNumber::parse(user) else { return Ok(None) };
     let number = issuer.look::<Number>(&Subject::Number(number)).await?;
-    let active = number.filter(|number| number.state == NumberState::Active);
-    Ok(active.map(|number| (number.vpa, number.owner)))
+    Ok(number.and_then(|number| number.leads()))
 }

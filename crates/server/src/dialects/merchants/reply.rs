@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::customer::{Customer, CustomerRefusal};
+use kunji_core::engine::Answered;
 use kunji_core::ids::{Mobile, Vpa};
 use kunji_core::mapper::Number;
+use kunji_core::reason::Reason;
 use kunji_core::receipt::Reply;
 use kunji_core::time::Stamp;
 use serde::Serialize;
@@ -15,8 +17,8 @@ use super::code::{ALL_CODES, Refused, ResponseCode};
 use super::request::{FetchAsk, NumberAsk, ValidityAsk};
 use super::wire::{AnswerReply, FetchReply, GatewayReply, HeldReply, NumberReply, ValidityReply};
 use crate::limiter::RetryAfter;
-use crate::mapper_code::{MapperCode, state_word};
-use crate::telemetry::ReplyCode;
+use crate::mapper_code::{API_DUPLICATE, API_UNKNOWN, MapperCode, state_word};
+use crate::telemetry::{ReplyCode, because};
 use crate::wall;
 
 /// An answer without a payload.
@@ -25,12 +27,17 @@ pub(super) struct Failure {
     status: StatusCode,
     code: ResponseCode,
     message: Cow<'static, str>,
+    reason: Option<Reason>,
     retry_after: Option<RetryAfter>,
 }
 
 impl Failure {
     /// A failure with the status that its code has.
-    pub(super) fn of(code: ResponseCode, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn of(
+        code: ResponseCode,
+        message: impl Into<Cow<'static, str>>,
+        reason: impl Into<Option<Reason>>,
+    ) -> Self {
         let status = match code {
             ResponseCode::Unauthorized | ResponseCode::InvalidChecksum => StatusCode::UNAUTHORIZED,
             ResponseCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -41,32 +48,52 @@ impl Failure {
             | ResponseCode::DuplicateRequest
             | ResponseCode::DeviceMismatch => StatusCode::OK,
         };
-        Self { status, code, message: message.into(), retry_after: None }
+        Self { status, code, message: message.into(), reason: reason.into(), retry_after: None }
     }
 
-    /// A member, or a header, that cannot be read.
-    pub(super) fn field(name: &str, rule: &str) -> Self {
-        Self::of(ResponseCode::BadRequest, format!("{name} {rule}"))
+    /// A member that is not what it must be.
+    pub(super) fn member(name: &'static str, expected: &'static str) -> Self {
+        let reason = Reason::malformed(name, expected);
+        Self::of(ResponseCode::BadRequest, format!("{name} is not {expected}"), reason)
+    }
+
+    /// A header that is not what it must be.
+    pub(super) fn header(name: &'static str, expected: &'static str) -> Self {
+        let reason = Reason::HeaderMalformed { header: name.into(), expected: expected.into() };
+        Self::of(ResponseCode::BadRequest, format!("{name} is not {expected}"), reason)
+    }
+
+    /// A member that is missing, or of another type.
+    pub(super) fn shape(name: &'static str, is_there: bool) -> Self {
+        let reason =
+            if is_there { Reason::mistyped(name, "a string") } else { Reason::missing(name) };
+        let message = format!("{name} is missing or not a string");
+        Self::of(ResponseCode::BadRequest, message, reason)
     }
 
     /// A request that is none before anybody looks who sent it.
-    pub(super) fn transport(status: StatusCode, message: &'static str) -> Self {
-        Self { status, ..Self::of(ResponseCode::BadRequest, message) }
+    pub(super) fn transport(status: StatusCode, message: &'static str, reason: Reason) -> Self {
+        Self { status, ..Self::of(ResponseCode::BadRequest, message, reason) }
     }
 
     /// No such path.
     pub(super) fn no_such_call() -> Self {
-        Self::transport(StatusCode::NOT_FOUND, "No such call")
+        Self::transport(StatusCode::NOT_FOUND, "No such call", Reason::UnknownPath)
     }
 
     /// Who sent it is not proven; says nothing else.
     pub(super) fn unauthorized() -> Self {
-        Self::of(ResponseCode::Unauthorized, "UNAUTHORIZED")
+        Self::of(ResponseCode::Unauthorized, "UNAUTHORIZED", None)
+    }
+
+    /// The same failure, with what is wrong with its proof.
+    pub(super) fn unsigned(self, why: &'static str) -> Self {
+        Self { reason: Some(Reason::Unsigned(why.into())), ..self }
     }
 
     /// The checksum is not right; says nothing else.
     pub(super) fn checksum() -> Self {
-        Self::of(ResponseCode::InvalidChecksum, "INVALID_CHECKSUM")
+        Self::of(ResponseCode::InvalidChecksum, ResponseCode::InvalidChecksum.as_str(), None)
     }
 
     /// Whether it is about who the sender is.
@@ -76,24 +103,31 @@ impl Failure {
 
     /// The request id was used for something else.
     pub(super) fn duplicate() -> Self {
-        let message = "upiRequestId was used for other content";
-        Self::of(ResponseCode::DuplicateRequest, message)
+        let (_, message) = API_DUPLICATE;
+        Self::of(ResponseCode::DuplicateRequest, message, Reason::OtherContent)
     }
 
     /// Something broke.
     pub(super) fn unknown() -> Self {
-        Self::of(ResponseCode::Internal, "Outcome unknown: repeat the same request")
+        let (_, message) = API_UNKNOWN;
+        Self::of(ResponseCode::Internal, message, None)
     }
 
     /// The allowance is used up.
     pub(super) fn too_many(after: RetryAfter) -> Self {
-        let failure = Self::transport(StatusCode::TOO_MANY_REQUESTS, "Too many requests");
+        let reason = Reason::AllowanceUsedUp;
+        let failure = Self::transport(StatusCode::TOO_MANY_REQUESTS, "Too many requests", reason);
         Self { retry_after: Some(after), ..failure }
     }
 
     /// When the caller may come back.
     pub(super) fn retry_after(&self) -> Option<HeaderValue> {
         self.retry_after.map(|RetryAfter { seconds }| HeaderValue::from(seconds))
+    }
+
+    /// The failure as an answer, with its reason.
+    pub(super) fn answered(self) -> Answered {
+        Answered { reply: self.reply(), reason: self.reason }
     }
 
     /// The failure as an answer that may be kept.
@@ -112,7 +146,7 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let retry_after = self.retry_after();
-        let mut response = plain(self.reply());
+        let mut response = because(plain(self.reply()), self.reason);
         if let Some(value) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }
@@ -155,10 +189,10 @@ fn success<P: Serialize>(code: &str, payload: P, udf: Option<&str>) -> Reply {
 /// A refusal that the API itself says.
 pub(super) fn refused(refusal: CustomerRefusal) -> Reply {
     match Refused::from(refusal) {
-        Refused::Api(code, message) => Failure::of(code, message).reply(),
+        Refused::Api(code, message) => Failure::of(code, message, None).reply(),
         Refused::Gateway(code) => {
             let (_, message) = code.words();
-            Failure::of(ResponseCode::InvalidData, message).reply()
+            Failure::of(ResponseCode::InvalidData, message, None).reply()
         }
     }
 }
@@ -205,7 +239,7 @@ impl NumberAsk {
         let own = number.filter(|number| number.owner == self.who.profile);
         let said = Said {
             gateway,
-            status: number.map(|number| state_word(number.state)),
+            status: number.map(|number| state_word(&number.state)),
             vpa: own.map_or(&self.vpa, |number| &number.vpa),
             existing: None,
         };
@@ -217,15 +251,17 @@ impl FetchAsk {
     /// All numbers of a customer.
     pub(super) fn say(&self, customer: &Customer, numbers: &[Number], stamp: &Stamp) -> Reply {
         let who = &self.who;
-        let held = |number: &'_ Number| number.is_held_by(&who.profile);
+        let held = |number: &'_ Number| {
+            number.is_held_by(&who.profile) || number.is_awaited_by(&who.profile)
+        };
         let upi_numbers = numbers.iter().filter(|number| held(number)).map(|number| HeldReply {
             upi_number: number.number.as_str(),
             upi_number_type: match number.number.is_mobile() {
                 true => "MOBILE_NUMBER",
                 false => "NUMERIC_ID",
             },
-            status: state_word(number.state),
-            vpa: number.vpa.as_str(),
+            status: state_word(&number.state),
+            vpa: number.vpa_for(&who.profile).as_str(),
         });
         let payload = FetchReply {
             merchant_id: who.channel.merchant.as_str(),
@@ -258,10 +294,7 @@ fn gateway<'a>(code: MapperCode, txn: Option<&'a str>, stamp: &Stamp) -> Gateway
     let (text, message) = code.words();
     GatewayReply {
         gateway_transaction_id: txn,
-        gateway_response_status: match code == MapperCode::Success {
-            true => "SUCCESS",
-            false => "FAILURE",
-        },
+        gateway_response_status: code.status(),
         gateway_response_code: text,
         gateway_response_message: message,
         gateway_timestamp: wall::indian(stamp.now),

@@ -2,7 +2,8 @@
 
 use kunji_core::engine::Ticket;
 use kunji_core::ids::{Caller, ChannelId, MerchantCustomerId, ProfileId, TxnId, UpiNumber, Vpa};
-use kunji_core::mapper::Update;
+use kunji_core::mapper::{Update, Wait};
+use kunji_core::reason::Reason;
 use kunji_vault::Fingerprinter;
 use serde::de::IgnoredAny;
 
@@ -10,7 +11,7 @@ use super::code::{Call, Need, ResponseCode};
 use super::integrity::Signed;
 use super::reply::Failure;
 use super::wire::{CallBody, Member};
-use crate::body::Object;
+use crate::body::{self, Object};
 
 /// Longest `udfParameters`, in bytes: they are kept with the answer.
 const UDF_LEN_MAX: usize = 8 * 1024;
@@ -47,6 +48,8 @@ pub(super) struct NumberAsk {
     pub(super) number: UpiNumber,
     pub(super) vpa: Vpa,
     pub(super) wish: Wish,
+    /// Whether the change is to wait: a fault that the sandbox was asked for.
+    pub(super) wait: Option<Wait>,
 }
 
 /// What is wished for a number.
@@ -82,6 +85,14 @@ impl Who {
 }
 
 impl Ask {
+    /// The same, with a change that waits.
+    pub(super) fn waiting(mut self, wait: Option<Wait>) -> Self {
+        if let Self::Number(ask) = &mut self {
+            ask.wait = wait;
+        }
+        self
+    }
+
     /// Whose allowance the request is taken from: the caller's, for one customer or one address.
     pub(super) fn allowance(&self) -> (&Caller, &str) {
         match self {
@@ -94,8 +105,11 @@ impl Ask {
 
 /// Reads the JSON of a request.
 pub(super) fn parse(bytes: &[u8]) -> Result<CallBody, Failure> {
-    let body = serde_json::from_slice(bytes).map(|Object(body)| body);
-    body.map_err(|_| Failure::field("Request body", "is not one JSON object"))
+    let read = serde_json::from_slice(bytes).map(|Object(body)| body);
+    read.map_err(|error| {
+        let reason = body::broken(&error).unwrap_or(Reason::mistyped("body", "one JSON object"));
+        Failure::of(ResponseCode::BadRequest, "Request body is not one JSON object", reason)
+    })
 }
 
 /// Reads what is asked.
@@ -119,7 +133,7 @@ pub(super) fn read(
             let wish = wish(call, body)?;
             who.rest(body)?;
             who.ticket = ticket(call, body, &channel, print);
-            Ok(Ask::Number(Box::new(NumberAsk { who, number, vpa, wish })))
+            Ok(Ask::Number(Box::new(NumberAsk { who, number, vpa, wish, wait: None })))
         }
         Call::Fetch => {
             let mut who = Reading { call, body, signed }.who(caller)?;
@@ -136,9 +150,8 @@ pub(super) fn read(
 }
 
 const NUMBER_RULE: &str =
-    "is not 8 to 10 digits without a leading 0, the last three not all the same";
-const VPA_RULE: &str = "is not vpa@handle";
-const SHAPE_RULE: &str = "is missing or not a string";
+    "8 to 10 digits without a leading 0, the last three of 8 or 9 not all the same";
+const VPA_RULE: &str = "vpa@handle";
 
 /// Every member that the call asks for is there, and every one is a string.
 fn shape(call: Call, body: &CallBody) -> Result<(), Failure> {
@@ -149,25 +162,25 @@ fn shape(call: Call, body: &CallBody) -> Result<(), Failure> {
             (Member::Number(_) | Member::Other, Need::Must | Need::May) => false,
         };
         if !fits {
-            return Err(Failure::field(name, SHAPE_RULE));
+            return Err(Failure::shape(name, *member != Member::Absent));
         }
     }
     Ok(())
 }
 
 fn must<T>(
-    name: &str,
+    name: &'static str,
     member: &Member,
-    rule: &str,
+    rule: &'static str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, Failure> {
-    member.text().and_then(parse).ok_or_else(|| Failure::field(name, rule))
+    member.text().and_then(parse).ok_or_else(|| Failure::member(name, rule))
 }
 
 fn may<T>(
-    name: &str,
+    name: &'static str,
     member: &Member,
-    rule: &str,
+    rule: &'static str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, Failure> {
     match member {
@@ -192,11 +205,11 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn who(&self, caller: Caller) -> Result<Who, Failure> {
         let Self { call, body, signed } = self;
-        let rule = "is not 1 to 256 letters, digits or dots";
+        let rule = "1 to 256 letters, digits or dots";
         let customer = must("merchantCustomerId", &body.merchant_customer_id, rule, |text| {
             MerchantCustomerId::parse(text).ok()
         })?;
-        let rule = "is not 35 letters or digits that begin with the merchant's prefix";
+        let rule = "35 letters or digits that begin with the merchant's prefix";
         may("upiRequestId", &body.upi_request_id, rule, |text| {
             signed.merchant.owns_request(text).then_some(())
         })?;
@@ -216,7 +229,7 @@ impl Reading<'_> {
 impl Who {
     /// The members at the end of every request about a customer.
     fn rest(&mut self, body: &CallBody) -> Result<(), Failure> {
-        let rule = "is not 1 to 256 characters";
+        let rule = "1 to 256 characters";
         let fits = |text: &str| (1..=DEVICE_LEN_MAX).contains(&text.len()).then(|| text.to_owned());
         let device = may("deviceFingerPrint", &body.device_finger_print, rule, fits)?;
         let fallback =
@@ -229,7 +242,7 @@ impl Who {
 }
 
 fn udf(body: &CallBody) -> Result<Option<String>, Failure> {
-    let rule = "is not a JSON object in a string of at most 8192 bytes";
+    let rule = "a JSON object in a string of at most 8192 bytes";
     may("udfParameters", &body.udf_parameters, rule, |text| {
         let object = || serde_json::from_str::<Object<IgnoredAny>>(text).is_ok();
         (text.len() <= UDF_LEN_MAX && object()).then(|| text.to_owned())
@@ -248,17 +261,17 @@ fn wish(call: Call, body: &CallBody) -> Result<Wish, Failure> {
         (Call::Update, "CHANGE_VPA", Some(existing)) => {
             Ok(Wish::Update(Update::ChangeVpa { existing }))
         }
-        (Call::Update, "CHANGE_VPA", None) => Err(Failure::field("existingVpa", SHAPE_RULE)),
+        (Call::Update, "CHANGE_VPA", None) => Err(Failure::shape("existingVpa", false)),
         (Call::Update, "DISABLE", _) => Ok(Wish::Update(Update::Disable)),
         (Call::Update, "DELETE", _) => Ok(Wish::Update(Update::Delete)),
         (Call::Update, "REACTIVATE", _) => Ok(Wish::Update(Update::Reactivate)),
         (Call::Update, _, _) => {
-            Err(Failure::field("action", "is not CHANGE_VPA, DISABLE, DELETE or REACTIVATE"))
+            Err(Failure::member("action", "CHANGE_VPA, DISABLE, DELETE or REACTIVATE"))
         }
         (Call::Availability, "CHECK", _) => Ok(Wish::CheckRegister),
         (Call::Availability, "PORT", _) => Ok(Wish::CheckPort),
         (Call::Availability | Call::Fetch | Call::Validity, _, _) => {
-            Err(Failure::field("action", "is not CHECK or PORT"))
+            Err(Failure::member("action", "CHECK or PORT"))
         }
     }
 }
@@ -284,21 +297,37 @@ fn ticket(
     Some(Ticket { txn, print: print.finish() })
 }
 
-/// When the request was made, as 13 digits: a string, or in a signed body also a number.
-pub(super) fn millis(member: &Member) -> Option<i64> {
-    match member {
-        Member::Text(text) => digits(text),
-        Member::Number(number) => digits(&number.to_string()),
-        Member::Absent | Member::Other => None,
+/// When a request was made, by its header: 13 digits.
+pub(super) fn millis(text: &str) -> Option<i64> {
+    digits(text).filter(|_| text.len() == 13)
+}
+
+/// When a signed body was made: 13 digits, or 10 that are seconds (RFC 7519, 2), a string or a
+/// number.
+pub(super) fn issued(member: &Member) -> Option<i64> {
+    let text = match member {
+        Member::Text(text) => text,
+        Member::Number(number) => &number.to_string(),
+        Member::Absent | Member::Other => return None,
+    };
+    match text.len() {
+        10 => digits(text)?.checked_mul(1000),
+        _ => millis(text),
     }
 }
 
 fn digits(text: &str) -> Option<i64> {
-    let plain = text.len() == 13 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok())?
 }
 
 /// A request whose time stamp is outside of the window.
-pub(super) fn expired() -> Failure {
-    Failure::of(ResponseCode::RequestExpired, "REQUEST_EXPIRED")
+pub(super) fn expired(by_header: bool) -> Failure {
+    const EXPECTED: &str = "within the window around the machine's time";
+    let reason = if by_header {
+        Reason::HeaderMalformed { header: "x-timestamp".into(), expected: EXPECTED.into() }
+    } else {
+        Reason::malformed("iat", EXPECTED)
+    };
+    Failure::of(ResponseCode::RequestExpired, "REQUEST_EXPIRED", reason)
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::body;
+
 /// A member that must be a string where it is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Member {
@@ -60,8 +62,8 @@ impl<'de> Deserialize<'de> for Member {
                 Ok(Member::Other)
             }
 
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Member, E> {
-                Ok(Member::Other)
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Member, E> {
+                Ok(body::whole(number).map_or(Member::Other, Member::Number))
             }
 
             fn visit_bool<E: Error>(self, _: bool) -> Result<Member, E> {

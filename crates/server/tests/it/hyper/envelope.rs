@@ -5,9 +5,9 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::client::{App, PROCESS, SERVICE, envelope, upi_id, with};
+use super::client::{App, Capture, PROCESS, SERVICE, envelope, set_creds, submit, upi_id, with};
 use super::shape::said;
-use super::{ACC_1, ACC_2, NISHA, VPA, code, is_error, sms};
+use super::{ACC_1, ACC_2, MOBILE, NISHA, SECOND, VPA, code, is_error, primaries, primary, sms};
 use crate::coverage::{Ground, Said, Table, cases, same, tables};
 use crate::support::{Answer, Kunji};
 
@@ -25,6 +25,8 @@ const CASES: Table = Table {
             bad_request_id;
         ANY, "`service` or `payload` missing, mistyped or another one" => 400 "JP_003", bad_outer;
         ANY, "the body is no JSON object" => 400 "JP_003", no_json;
+        ANY, "broken JSON: where it breaks, and the request id if it can be found" => 400 "JP_003",
+            broken_json;
         ANY, "the content type is not JSON" => 415 "JP_003", other_type;
         ANY, "the body is over 64 KiB" => 413 "JP_003", too_large;
         ANY, "another method" => 405 "JP_003", other_method;
@@ -74,7 +76,18 @@ const CASES: Table = Table {
     },
 };
 
+/// What changes the state.
+const CHANGES: Table = Table {
+    dialect: "hyper",
+    start: Kunji::sandbox,
+    ground: Ground::Fresh,
+    cases: cases! {
+        ANY, "`null` for whatever need not be there" => 200 "00", nulls;
+    },
+};
+
 tables! {
+    null_is_as_absent plays CHANGES;
     every_member_at_fault_is_named plays CASES;
 }
 
@@ -254,16 +267,82 @@ fn no_json(kunji: &Kunji) -> Said {
     answers.push(good.encode_utf16().flat_map(u16::to_le_bytes).collect());
     same(answers.iter().map(|body| {
         let answer = raw(kunji, "application/json", body);
-        is_error(&answer, "", "JP_003", unread(&answer))
+        let named = body.windows(15).any(|window| window == b"\"requestId\":\"R\"");
+        is_error(&answer, if named { "R" } else { "" }, "JP_003", &unread(&answer))
     }))
 }
 
+/// A break after, before and beside the request id.
+fn broken_json(kunji: &Kunji) -> Said {
+    let good = envelope("R-1", "upiGetBankList", &json!({})).to_string();
+    let lines = "{\n  \"requestId\" :\t\"R-1\",\n  \"service\": in.juspay.hyperapi\n}";
+    let long = format!("{{\"requestId\":\"{}\",", "x".repeat(65));
+    let rows = [
+        (good[..good.len() - 1].to_owned(), "R-1", None),
+        (format!("{good}}}"), "R-1", None),
+        (lines.to_owned(), "R-1", Some("breaks at line 3, column 14")),
+        (
+            "{\"a\":1,,\"requestId\":\"é\\u0041\"".to_owned(),
+            "éA",
+            Some("breaks at line 1, column 8"),
+        ),
+        ("{\"requestId\":\"R-2\"".to_owned(), "R-2", Some("ends early, at line 1, column 18")),
+        // What is no text, is cut off or too long, is not found.
+        ("{\"requestId\":7,".to_owned(), "", None),
+        ("{\"requestId\":\"R-".to_owned(), "", None),
+        ("{\"requestId\"".to_owned(), "", None),
+        ("{\"x\":\"\\\"requestId\\\":\\\"R\\\"\",".to_owned(), "", None),
+        (long, "", None),
+    ];
+    same(rows.iter().map(|(body, id, place)| {
+        let answer = raw(kunji, "application/json", body.as_bytes());
+        let problem = unread(&answer);
+        assert!(place.is_none_or(|place| problem.ends_with(place)), "{body}: {problem}");
+        assert_eq!(answer.status, 400);
+        is_error(&answer, id, "JP_003", &problem)
+    }))
+}
+
+/// `null` is as absent, wherever a member need not be there.
+fn nulls(kunji: &Kunji) -> Said {
+    let app = App::let_in(kunji, NISHA);
+    let absent = json!({
+        "merchantKeyId": null, "signature": null, "signaturePayload": null, "protected": null,
+        "udfParameters": null, "primaryAccountMapping": null, "existingVpa": null,
+    });
+    let capture =
+        Capture::of(app.process("upiSetMpin", &with(App::set_members(ACC_1, VPA), &absent)));
+    let creds = set_creds(kunji, &capture.txn, &kunji.otp(MOBILE), "4826");
+    let answer = submit(kunji, &capture, &creds);
+    assert_eq!(answer.json()["payload"]["otherInfo"], "{}");
+    // The default mapping.
+    assert_eq!(primaries(&app), primary(ACC_1, ACC_1));
+    let number = json!({ "upiNumber": "87654321", "vpa": VPA, "upiRequestId": upi_id() });
+    let disable = with(with(number, &json!({ "command": "DISABLE" })), &absent);
+    let number = json!({ "upiNumber": "9876543210", "vpa": VPA, "upiRequestId": upi_id() });
+    let create = with(with(number, &json!({ "command": null })), &absent);
+    let taken = app.process("upiCreateUpiNumber", &create);
+    assert_eq!(code(&taken), "KU03");
+    let link = json!({ "customerVpa": SECOND, "accountReferenceIds": [ACC_1] });
+    same([
+        said(&answer),
+        said(&app.process("upiUpdateUpiNumberStatus", &disable)),
+        said(&app.process("upiLinkAccounts", &with(link, &absent))),
+    ])
+}
+
 /// What is said of a body that is no JSON, or another one.
-pub(super) fn unread(answer: &Answer) -> &'static str {
-    match answer.text().contains("is JSON") {
-        true => "The body is JSON, but lacks a member or has one of another type",
-        false => "The body is not well formed",
+#[track_caller]
+pub(super) fn unread(answer: &Answer) -> String {
+    let said = answer.json()["errorMessage"].as_str().unwrap().to_owned();
+    if said != "The body is JSON, but lacks a member or has one of another type" {
+        let place = said.strip_prefix("The body is not well formed JSON: it ").unwrap();
+        let place = place.strip_prefix("breaks at ").or(place.strip_prefix("ends early, at "));
+        let (line, column) = place.unwrap().split_once(", column ").unwrap();
+        let line = line.strip_prefix("line ").unwrap();
+        assert!([line, column].iter().all(|one| one.parse::<u32>().is_ok()), "{said}");
     }
+    said
 }
 
 fn other_type(kunji: &Kunji) -> Said {
@@ -452,7 +531,7 @@ fn bad_number(kunji: &Kunji, action: &str, command: &str) -> Said {
         (
             "upiNumber",
             &["", "1234567", "98765432101", "07654321", "87654333", "8765432x", "8765432१"],
-            "expected 8 to 10 digits, no leading 0, the last three not all the same",
+            "expected 8 to 10 digits, no leading 0, the last three of 8 or 9 not all the same",
         ),
     ];
     match command {

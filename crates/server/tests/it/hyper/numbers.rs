@@ -28,7 +28,7 @@ const CASES: Table = Table {
         CHECK, "`CHECK`: the customer's already: where it stands" => 200 "00",
             |kunji| {
                 let app = App::let_in(kunji, NISHA);
-                same([(OWN, "ACTIVE"), (ACTIVE, "ACTIVE"), (DISABLED, "DISABLED")].map(
+                same([(OWN, "ACTIVE"), (ACTIVE, "ACTIVE"), (DISABLED, "INACTIVE")].map(
                     |(number, expected)| {
                         let (said, now) = read(&look(&app, "CHECK", number, VPA));
                         assert_eq!(now, expected);
@@ -36,7 +36,7 @@ const CASES: Table = Table {
                     },
                 ))
             };
-        CHECK, "`CHECK`: another customer's" => 200 "KU06",
+        CHECK, "`CHECK`: another customer's" => 200 "MM18",
             |kunji| same([ACTIVE, DISABLED].map(|number| {
                 looked(&App::let_in(kunji, ARJUN), "CHECK", number, "third@handle")
             }));
@@ -92,7 +92,7 @@ const CASES: Table = Table {
                 let existing = json!({ "existingVpa": SECOND });
                 created(&broker(kunji), OWN, "me@broker", &existing)
             };
-        CREATE, "another customer's" => 200 "KU06",
+        CREATE, "another customer's" => 200 "MM18",
             |kunji| {
                 let app = App::let_in(kunji, ARJUN);
                 let said = created(&app, ACTIVE, "third@handle", &json!({}));
@@ -148,12 +148,23 @@ const CASES: Table = Table {
                     update(&app, "CHANGE_VPA", ACTIVE, VPA, &existing).0,
                 ])
             };
-        UPDATE, "another customer's" => 200 "KU06",
+        UPDATE, "another customer's" => 200 "MM18",
             |kunji| {
                 let app = App::let_in(kunji, ARJUN);
                 same(["DISABLE", "DELETE", "REACTIVATE"].map(|command| {
                     updated(&app, command, ACTIVE, "third@handle")
                 }))
+            };
+        UPDATE, "a change that the mapper does not answer in time (`X-Kunji-Fault: pending`)" =>
+            200 "01", pending;
+        UPDATE, "a change is pending" => 200 "KU09", while_pending;
+        UPDATE, "`X-Kunji-Fault` that is none" => 200 "JP_003",
+            |kunji| {
+                let app = App::let_in(kunji, NISHA);
+                let answer = faulty(&app, UPDATE, "DISABLE", ACTIVE, "slow");
+                assert_eq!(answer.json()["errorMessage"], "X-Kunji-Fault is not pending, with \
+                    ; after=<span such as 30s> and ; status=SUCCESS or FAILURE if wanted");
+                said(&answer)
             };
         UPDATE, "no device is bound" => 200 "U66",
             |kunji| updated(&App::of(kunji, "8888888"), "DELETE", ACTIVE, VPA);
@@ -245,7 +256,7 @@ fn check_free(kunji: &Kunji) -> Said {
     assert_eq!(
         text,
         format!(
-            r#"{{"requestId":"R","service":"in.juspay.hyperapi","payload":{{"action":"upiCheckUpiNumberAvailability","status":"SUCCESS","merchantCustomerId":"7654321","customerMobileNumber":"XXXX5678","upiNumber":"23456789","vpa":"third@handle","upiNumberStatus":"NEW","gatewayTransactionId":"{id}","gatewayResponseStatus":"SUCCESS","gatewayResponseCode":"00","gatewayResponseMessage":"Success","gatewayTimestamp":"*","otherInfo":"{{\"a\":1}}"}},"error":false,"errorMessage":"","errorCode":"","event":"process_result"}}"#
+            r#"{{"requestId":"R","service":"in.juspay.hyperapi","payload":{{"action":"upiCheckUpiNumberAvailability","status":"SUCCESS","responseCode":"SUCCESS","responseMessage":"SUCCESS","merchantCustomerId":"7654321","customerMobileNumber":"XXXX5678","upiNumber":"23456789","vpa":"third@handle","upiNumberStatus":"NEW","gatewayTransactionId":"{id}","gatewayResponseStatus":"SUCCESS","gatewayResponseCode":"00","gatewayResponseMessage":"Success","gatewayTimestamp":"*","otherInfo":"{{\"a\":1}}"}},"error":false,"errorMessage":"","errorCode":"","event":"process_result"}}"#
         )
     );
     // Looking takes nothing.
@@ -304,11 +315,11 @@ fn create(kunji: &Kunji) -> Said {
 fn port(kunji: &Kunji) -> Said {
     let (app, left) = (broker(kunji), App::let_in(kunji, NISHA));
     let said = created(&app, OWN, "me@broker", &json!({ "existingVpa": VPA }));
-    assert_eq!(looked(&left, "CHECK", OWN, VPA).code, "KU06");
-    assert_eq!(updated(&left, "DISABLE", OWN, VPA).code, "KU06");
+    assert_eq!(looked(&left, "CHECK", OWN, VPA).code, "MM18");
+    assert_eq!(updated(&left, "DISABLE", OWN, VPA).code, "MM18");
     // And back again.
     assert_eq!(created(&left, OWN, SECOND, &json!({ "existingVpa": "me@broker" })).code, "00");
-    assert_eq!(looked(&app, "CHECK", OWN, "me@broker").code, "KU06");
+    assert_eq!(looked(&app, "CHECK", OWN, "me@broker").code, "MM18");
     said
 }
 
@@ -325,16 +336,16 @@ fn change_vpa(kunji: &Kunji) -> Said {
 fn round_trip(kunji: &Kunji) -> Said {
     let app = App::let_in(kunji, NISHA);
     let steps = [
-        ("DISABLE", "DISABLED"),
+        ("DISABLE", "INACTIVE"),
         ("REACTIVATE", "ACTIVE"),
-        ("DISABLE", "DISABLED"),
-        ("DELETE", "DELETED"),
+        ("DISABLE", "INACTIVE"),
+        ("DELETE", "DEREGISTER"),
     ];
     let said = same(steps.map(|(command, expected)| {
         let (said, now) = update(&app, command, ACTIVE, VPA, &json!({}));
         assert_eq!(now, expected);
         // To its last owner a number that was given back is as good as new.
-        let available = if expected == "DELETED" { "NEW" } else { expected };
+        let available = if expected == "DEREGISTER" { "NEW" } else { expected };
         assert_eq!(state(&app, ACTIVE, VPA), available);
         said
     }));
@@ -355,6 +366,46 @@ fn wrong_state(kunji: &Kunji) -> Said {
     let deleted =
         ["DISABLE", "REACTIVATE", "CHANGE_VPA"].map(|command| updated(&app, command, ACTIVE, VPA));
     same(deleted.into_iter().chain([disabled]))
+}
+
+/// Asks with a fault.
+fn faulty(app: &App<'_>, action: &str, command: &str, number: &str, fault: &str) -> Answer {
+    let members = with(members(app, number, VPA), &json!({ "command": command }));
+    let session = app.session.as_deref().unwrap();
+    let headers = [(super::client::SESSION, session), ("X-Kunji-Fault", fault)];
+    let body = super::client::envelope(&fresh("app-request-"), action, &members);
+    app.kunji.post(super::client::PROCESS, &headers, &body)
+}
+
+fn pending(kunji: &Kunji) -> Said {
+    let app = App::let_in(kunji, NISHA);
+    let answer = faulty(&app, UPDATE, "DISABLE", ACTIVE, "pending; after=5m");
+    let payload = answer.json()["payload"].clone();
+    let members = ["status", "responseCode", "upiNumberStatus", "gatewayResponseStatus"];
+    let words = members.map(|name| payload[name].as_str().unwrap().to_owned());
+    assert_eq!(words, ["SUCCESS", "SUCCESS", "PENDING", "PENDING"]);
+    kunji.advance("5m");
+    let app = app.renewed();
+    // The errand that settles it is looked at each second.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while state(&app, ACTIVE, VPA) == "PENDING" {
+        assert!(std::time::Instant::now() < until);
+    }
+    assert_eq!(state(&app, ACTIVE, VPA), "INACTIVE");
+    said(&answer)
+}
+
+fn while_pending(kunji: &Kunji) -> Said {
+    let app = App::let_in(kunji, NISHA);
+    assert_eq!(said(&faulty(&app, UPDATE, "DISABLE", ACTIVE, "pending")).code, "01");
+    let (update, now) = update(&app, "DELETE", ACTIVE, VPA, &json!({}));
+    assert_eq!(now, "PENDING");
+    let (look, now) = read(&look(&app, "CHECK", ACTIVE, VPA));
+    assert_eq!(now, "PENDING");
+    // The VPA stays while a number may lead to it.
+    let members = json!({ "customerVpa": VPA });
+    assert_eq!(super::code(&app.process("upiDeleteVpa", &members)), "KU02");
+    same([update, look])
 }
 
 fn duplicate(kunji: &Kunji, action: &str, command: &str, number: &str) -> Said {
@@ -380,7 +431,7 @@ fn duplicate(kunji: &Kunji, action: &str, command: &str, number: &str) -> Said {
         let reactivate = json!({ "command": "REACTIVATE" });
         others.push(app.process_as("R", action, &with(members.clone(), &reactivate)));
         others.push(app.process_as("R", action, &with(members.clone(), &json!({ "vpa": SECOND }))));
-        assert_eq!(state(&app, number, vpa), "DISABLED");
+        assert_eq!(state(&app, number, vpa), "INACTIVE");
     }
     // The same content: the same bytes, and nothing happens again.
     assert_eq!(app.process_as("R", action, &members), first);

@@ -29,9 +29,9 @@ const OUTCOMES: Table = Table {
         SET, "`ONE_TO_ALL`: primary for every VPA" => 200 "00",
             |kunji| mapped(kunji, Some("ONE_TO_ALL"), &primary(ACC_2, ACC_2));
         SET, "`ONE_TO_ONE`: primary for the VPA of the request" => 200 "00",
-            |kunji| mapped(kunji, Some("ONE_TO_ONE"), &primary(ACC_2, ACC_2));
+            |kunji| mapped(kunji, Some("ONE_TO_ONE"), &primary(ACC_2, ACC_1));
         SET, "`NONE`: nothing becomes primary" => 200 "00",
-            |kunji| mapped(kunji, Some("NONE"), &primary(ACC_1, ACC_2));
+            |kunji| mapped(kunji, Some("NONE"), &primary(ACC_1, ACC_1));
         SET, "`ONE_TO_ONE` for one VPA leaves the other one" => 200 "00", one_of_two;
         SET, "the block is an RSA-OAEP-256 one" => 200 "00", in_rsa_blocks;
         SET, "the id is a UUID, or plain with the prefix" => 200 "00", id_forms;
@@ -160,14 +160,21 @@ fn set_with(app: &App<'_>, account: &str, vpa: &str, more: &Value, pin: &str) ->
     submit(app.kunji, &capture, &set_creds(app.kunji, &capture.txn, &otp, pin))
 }
 
-/// The account with six digits is made primary for the first VPA, or for all.
+/// The account with six digits, primary for neither VPA, is set with the first one: so that each
+/// mapping ends elsewhere.
 fn mapped(kunji: &Kunji, mapping: Option<&str>, expected: &[(String, String)]) -> Said {
     let app = App::let_in(kunji, NISHA);
-    assert_eq!(primaries(&app), primary(ACC_1, ACC_2));
+    let other = json!({
+        "customerVpa": SECOND,
+        "accountReferenceId": ACC_1,
+        "primaryAccountMapping": "ONE_TO_ONE",
+    });
+    assert_eq!(code(&app.process("upiMakePrimary", &other)), "00");
+    assert_eq!(primaries(&app), primary(ACC_1, ACC_1));
     let more = mapping.map_or(json!({}), |mapping| json!({ "primaryAccountMapping": mapping }));
     // An open capture alone maps nothing.
     let capture = Capture::of(app.process(SET, &with(App::set_members(ACC_2, VPA), &more)));
-    assert_eq!(primaries(&app), primary(ACC_1, ACC_2));
+    assert_eq!(primaries(&app), primary(ACC_1, ACC_1));
     let creds = set_creds(kunji, &capture.txn, &kunji.otp(MOBILE), "590284");
     let answer = submit(kunji, &capture, &creds);
     assert_eq!(primaries(&app), expected);

@@ -161,6 +161,8 @@ const BALANCE: &[&str] = &[
 const NUMBER: &[&str] = &[
     "action",
     "status",
+    "responseCode",
+    "responseMessage",
     "merchantCustomerId",
     "customerMobileNumber",
     "upiNumber",
@@ -211,6 +213,7 @@ fn members_of(action: &str) -> &'static [&'static str] {
 /// Every code that a bank or the mapper answers, with its words.
 pub(super) const MESSAGES: &[(&str, &str)] = &[
     ("00", "Success"),
+    ("01", "Pending"),
     ("AJ", "Card never activated"),
     ("AM", "MPIN not set"),
     ("B1", "Mobile number changed at the bank"),
@@ -224,10 +227,11 @@ pub(super) const MESSAGES: &[(&str, &str)] = &[
     ("KU03", "UPI number is already in this state"),
     ("KU04", "VPA is not of this customer or PSP"),
     ("KU05", "UPI number is not linked to the VPA named"),
-    ("KU06", "UPI number is held by another customer"),
-    ("KU06", "VPA is held by another customer"),
+    ("KU04", "VPA is held by another customer"),
     ("KU07", "UPI number is in its cooling period"),
     ("KU08", "Customer has as many as allowed"),
+    ("KU09", "A change of the UPI number is pending"),
+    ("MM18", "UPI number is held by another customer"),
     ("RM", "New MPIN does not meet security requirements"),
     ("RN", "Registration blocked"),
     ("U01", "Duplicate request id"),
@@ -274,12 +278,13 @@ fn is_word_of(code: &str, message: &str) -> bool {
         "JP_002" => message == "USER_ABORTED",
         "JP_003" => {
             bad_member()
+                || message.starts_with("The body is not well formed JSON: it ")
+                || message.starts_with("X-Kunji-Fault is not pending")
                 || matches!(
                     message,
                     "The content type must be JSON"
                         | "The body is over 64 KiB"
                         | "The body is incomplete"
-                        | "The body is not well formed"
                         | "The method is not allowed"
                         | "There is no such path"
                         | "The body is JSON, but lacks a member or has one of another type"
@@ -290,6 +295,27 @@ fn is_word_of(code: &str, message: &str) -> bool {
         "JP_019" => message == "Credential capture failed",
         _ => false,
     }
+}
+
+/// The words of an answer about a UPI number.
+#[track_caller]
+fn number_words(payload: &Node, code: &str) {
+    let states = ["ACTIVE", "INACTIVE", "DEREGISTER", "PENDING", "NEW", "FAILED"];
+    let state = payload.text("upiNumberStatus");
+    assert!(states.contains(&state), "{state}");
+    let (api, message) = match code {
+        "U01" => ("DUPLICATE_REQUEST", "upiRequestId was used for other content"),
+        "U66" => ("DEVICE_FINGERPRINT_MISMATCH", "Device is not bound to the customer"),
+        "U90" => ("INTERNAL_SERVER_ERROR", "Outcome unknown: repeat the same request"),
+        _ => ("SUCCESS", "SUCCESS"),
+    };
+    assert_eq!((payload.text("responseCode"), payload.text("responseMessage")), (api, message));
+    let verdict = match code {
+        "00" => "SUCCESS",
+        "01" => "PENDING",
+        _ => "FAILURE",
+    };
+    assert_eq!(payload.text("gatewayResponseStatus"), verdict);
 }
 
 /// Reads an event: every member is in its place, of its type, and says what belongs to its code.
@@ -344,8 +370,12 @@ pub(super) fn said(answer: &Answer) -> Said {
         let message = payload.text("gatewayResponseMessage");
         assert!(MESSAGES.contains(&(code, message)), "{code}: {message}");
     }
+    if payload.get("upiNumberStatus").is_some() {
+        number_words(payload, code.unwrap());
+    }
     match (payload.text("status"), code) {
         ("SUCCESS", None | Some("00")) => {}
+        ("SUCCESS", Some("01")) => assert_eq!(payload.text("upiNumberStatus"), "PENDING"),
         ("success", None) => assert_eq!(action, "initiate"),
         ("FRESH" | "BOUND" | "LINKED", None) => assert_eq!(action, "upiGetSessionToken"),
         ("FAILURE", Some(code)) => assert_ne!(code, "00"),

@@ -43,7 +43,7 @@ const FORGERIES: Table = Table {
     start: Kunji::sandbox,
     ground: Ground::Shared,
     cases: cases! {
-        CALL, "a checksum over anything else" => 401 "INVALID_CHECKSUM", wrong_checksum;
+        CALL, "a checksum over anything else" => 401 "INVALID_MERCHANT_CHECKSUM", wrong_checksum;
         CALL, "a signature over anything else, or none" => 401 "UNAUTHORIZED", wrong_signature;
         CALL, "a JWS with anything changed" => 401 "UNAUTHORIZED", wrong_jws;
         CALL, "a JWE with anything changed" => 401 "UNAUTHORIZED", wrong_jwe;
@@ -61,12 +61,16 @@ const TIMES: Table = Table {
             stale;
         CALL, "`x-timestamp` or `iat` less than 30 minutes from now, whatever the sandbox's clock" =>
             200 "00", fresh_enough;
-        CALL, "`x-timestamp` or `iat` that is not 13 digits" => 200 "BAD_REQUEST", no_time;
-        CALL, "a wrong checksum on a stale request" => 401 "INVALID_CHECKSUM",
+        CALL, "`x-timestamp` that is not 13 digits, `iat` that is not 13 or 10" =>
+            200 "BAD_REQUEST", no_time;
+        CALL, "`iat` in seconds, or in floating form" => 200 "00", in_seconds;
+        CALL, "`iat` in seconds, more than 30 minutes from now" => 200 "REQUEST_EXPIRED",
+            stale_seconds;
+        CALL, "a wrong checksum on a stale request" => 401 "INVALID_MERCHANT_CHECKSUM",
             |kunji| {
                 let at = (now_ms() - 60 * MINUTE).to_string();
                 let post = NISHA.summed(&fetch(), &at).with("x-timestamp", &now());
-                uniform(&post.send(kunji, FETCH), "INVALID_CHECKSUM")
+                uniform(&post.send(kunji, FETCH), "INVALID_MERCHANT_CHECKSUM")
             };
     },
 };
@@ -226,7 +230,7 @@ fn wrong_checksum(kunji: &Kunji) -> Said {
     posts.push(other_secret.summed(&fetch(), &now()));
     let of_body = HmacKey::parse(NISHA.secret).unwrap().checksum(&[&fetch()]);
     posts.push(post.with("x-merchant-checksum", &of_body));
-    all_of(kunji, posts, "INVALID_CHECKSUM")
+    all_of(kunji, posts, "INVALID_MERCHANT_CHECKSUM")
 }
 
 fn wrong_signature(kunji: &Kunji) -> Said {
@@ -412,17 +416,58 @@ fn fresh_enough(kunji: &Kunji) -> Said {
 
 fn no_time(kunji: &Kunji) -> Said {
     let mut all = Vec::new();
-    let seconds = json!(now_ms() / 1000);
-    for iat in [seconds, json!("149691888200x"), json!("-496918882000"), json!("+496918882000")] {
+    let short = json!(now_ms() / 10_000);
+    for iat in [short, json!("149691888200x"), json!("-496918882000"), json!("+496918882000")] {
         for (place, answer) in at_time(kunji, &iat).iter().enumerate() {
-            let name = if place < 2 { "x-timestamp" } else { "iat" };
-            all.push(failed(answer, "BAD_REQUEST", &format!("{name} is not 13 digits")));
+            let problem = if place < 2 { "x-timestamp is not 13 digits" } else { NO_IAT };
+            all.push(failed(answer, "BAD_REQUEST", problem));
         }
     }
-    for iat in [json!(null), json!(1.5), json!([]), json!(true)] {
+    // A header has no seconds.
+    let seconds = at_time(kunji, &json!(now_ms() / 1000));
+    for answer in &seconds[..2] {
+        all.push(failed(answer, "BAD_REQUEST", "x-timestamp is not 13 digits"));
+    }
+    let half: Value = serde_json::from_str(&format!("{}.5", now_ms() / 1000)).unwrap();
+    for iat in [json!(null), json!(1.5), half, json!(1e300), json!(-1.7e9), json!([]), json!(true)]
+    {
         let post = NISHA.jws(&json!({"merchantCustomerId": NISHA.customer}), &iat);
         let answer = inside(kunji, &post.send(kunji, FETCH));
-        all.push(failed(&answer, "BAD_REQUEST", "iat is not 13 digits"));
+        all.push(failed(&answer, "BAD_REQUEST", NO_IAT));
     }
     same(all)
+}
+
+const NO_IAT: &str = "iat is not 10 digits (seconds) or 13 (milliseconds)";
+
+/// Signed bodies made at an instant that is written in each of these forms.
+fn at_instant(kunji: &Kunji, at_ms: i64) -> Vec<Answer> {
+    const TRILLION: i64 = 1_000_000_000_000;
+    let seconds = at_ms / 1000;
+    let forms = [
+        seconds.to_string(),
+        format!("\"{seconds}\""),
+        format!("{seconds}.0"),
+        format!("{}.{:03}e3", seconds / 1000, seconds % 1000),
+        format!("{at_ms}.0"),
+        format!("{}.{:012}E12", at_ms / TRILLION, at_ms % TRILLION),
+    ];
+    let post = |iat: &String| {
+        let text = format!(r#"{{"merchantCustomerId":"{}","iat":{iat}}}"#, NISHA.customer);
+        let jws = key().sign_jws(None, text.as_bytes()).unwrap();
+        let post = Post { headers: NISHA.names(), body: serde_json::to_vec(&jws).unwrap() };
+        inside(kunji, &post.send(kunji, FETCH))
+    };
+    forms.iter().map(post).collect()
+}
+
+fn in_seconds(kunji: &Kunji) -> Said {
+    let all = [now_ms() - 29 * MINUTE, now_ms(), now_ms() + 29 * MINUTE];
+    same(all.into_iter().flat_map(|at| at_instant(kunji, at)).map(|answer| said(&answer)))
+}
+
+fn stale_seconds(kunji: &Kunji) -> Said {
+    let all = [now_ms() - 31 * MINUTE, now_ms() + 31 * MINUTE];
+    let all = all.into_iter().flat_map(|at| at_instant(kunji, at));
+    same(all.map(|answer| failed(&answer, "REQUEST_EXPIRED", "REQUEST_EXPIRED")))
 }

@@ -27,10 +27,10 @@ const LOOKUPS: Table = Table {
             |kunji| look(kunji, &NISHA, (OWN, "CHECK"), ("00", "ACTIVE", NISHA.vpa));
         "availability", "CHECK: the customer has it, disabled" => 200 "00",
             |kunji| look(kunji, &NISHA, (DISABLED, "CHECK"), ("00", "DISABLED", "second@handle"));
-        "availability", "CHECK: another customer has it" => 200 "KU06",
-            |kunji| look(kunji, &ARJUN, (ACTIVE, "CHECK"), ("KU06", "ACTIVE", ARJUN.vpa));
-        "availability", "CHECK: another customer has it disabled" => 200 "KU06",
-            |kunji| look(kunji, &ARJUN, (DISABLED, "CHECK"), ("KU06", "DISABLED", ARJUN.vpa));
+        "availability", "CHECK: another customer has it" => 200 "MM18",
+            |kunji| look(kunji, &ARJUN, (ACTIVE, "CHECK"), ("MM18", "ACTIVE", ARJUN.vpa));
+        "availability", "CHECK: another customer has it disabled" => 200 "MM18",
+            |kunji| look(kunji, &ARJUN, (DISABLED, "CHECK"), ("MM18", "DISABLED", ARJUN.vpa));
         "availability", "CHECK: one more than a customer may have" => 200 "00",
             |kunji| look(kunji, &NISHA, (FREE, "CHECK"), ("00", "NEW", NISHA.vpa));
         "availability", "PORT: the own mobile number is at another provider, whose VPA is masked" =>

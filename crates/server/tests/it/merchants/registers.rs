@@ -24,10 +24,10 @@ const REGISTERS: Table = Table {
         "create", "a place is free again once a number is given back" => 200 "00", place_again;
         "create", "the customer has it already" => 200 "KU03",
             |kunji| create(kunji, &NISHA, ACTIVE, ("KU03", "ACTIVE"));
-        "create", "another customer has it" => 200 "KU06",
+        "create", "another customer has it" => 200 "MM18",
             |kunji| {
-                create(kunji, &ARJUN, DISABLED, ("KU06", "DISABLED"));
-                create(kunji, &AT_BROKER, OWN, ("KU06", "ACTIVE"))
+                create(kunji, &ARJUN, DISABLED, ("MM18", "DISABLED"));
+                create(kunji, &AT_BROKER, OWN, ("MM18", "ACTIVE"))
             };
         "create", "`vpa` of another customer" => 200 "KU04",
             |kunji| {
@@ -52,13 +52,13 @@ const REGISTERS: Table = Table {
                 kunji.advance("180d");
                 create(kunji, &ARJUN, ACTIVE, ("00", "ACTIVE"));
                 // It is gone for good from who had it.
-                create(kunji, &NISHA, ACTIVE, ("KU06", "ACTIVE"));
+                create(kunji, &NISHA, ACTIVE, ("MM18", "ACTIVE"));
                 create(kunji, &ARJUN, FREE, ("00", "ACTIVE"))
             };
         "create", "a refused wish takes no place" => 200 "00",
             |kunji| {
                 for _ in 0..3 {
-                    create(kunji, &ARJUN, ACTIVE, ("KU06", "ACTIVE"));
+                    create(kunji, &ARJUN, ACTIVE, ("MM18", "ACTIVE"));
                 }
                 assert_eq!(ARJUN.holds(kunji), [""; 0]);
                 create(kunji, &ARJUN, FREE, ("00", "ACTIVE"))
@@ -233,7 +233,7 @@ fn ported(kunji: &Kunji) -> Said {
     assert!(!NISHA.holds(kunji).iter().any(|one| one.starts_with(OWN)));
     let body = NISHA.update(OWN, "DISABLE");
     let answer = NISHA.ask(kunji, UPDATE, &body);
-    verdict(&NISHA, &body, &answer, ("KU06", "ACTIVE", NISHA.vpa));
+    verdict(&NISHA, &body, &answer, ("MM18", "ACTIVE", NISHA.vpa));
     said
 }
 

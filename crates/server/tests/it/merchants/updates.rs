@@ -83,9 +83,9 @@ const REFUSALS: Table = Table {
                 let change = json!({"action": action, "vpa": SECOND});
                 unlike(kunji, &NISHA, ACTIVE, change, ("KU05", "ACTIVE"))
             }));
-        "update", "a number of another customer" => 200 "KU06",
+        "update", "a number of another customer" => 200 "MM18",
             |kunji| same(["DISABLE", "DELETE", "REACTIVATE"].map(|action| {
-                unlike(kunji, &ARJUN, ACTIVE, json!({"action": action}), ("KU06", "ACTIVE"))
+                unlike(kunji, &ARJUN, ACTIVE, json!({"action": action}), ("MM18", "ACTIVE"))
             }));
         "update", "ten digits that are not the own mobile number" => 200 "INVALID_DATA",
             |kunji| {
@@ -354,7 +354,8 @@ fn shape(kunji: &Kunji, member: &str) -> Said {
 }
 
 fn bad_number(kunji: &Kunji) -> Said {
-    let rule = "is not 8 to 10 digits without a leading 0, the last three not all the same";
+    let rule =
+        "is not 8 to 10 digits without a leading 0, the last three of 8 or 9 not all the same";
     let numbers = [
         "",
         "1234567",
@@ -407,6 +408,6 @@ fn allowance(kunji: &Kunji) -> Said {
     assert!(over.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().unwrap() > 0));
     super::assert_signed(kunji, &over);
     let answer = ARJUN.ask(kunji, UPDATE, &ARJUN.update(ACTIVE, "DISABLE"));
-    assert_eq!(said(&answer).code, "KU06");
+    assert_eq!(said(&answer).code, "MM18");
     failed(&over, "BAD_REQUEST", "Too many requests")
 }

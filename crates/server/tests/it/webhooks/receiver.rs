@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answering {
     Status(u16),
+    /// 503, with this in `Retry-After`.
+    RetryAfter(&'static str),
     /// Nothing, until the other side gives up.
     Silence,
     /// The end of the connection.
@@ -175,13 +177,19 @@ fn reply(
         Answering::Silence => {
             let _ = stream.read(&mut [0; 1]);
         }
-        Answering::Status(status) => {
-            let head = format!(
-                "HTTP/1.1 {status} So\r\nlocation: /elsewhere\r\ncontent-length: 4\r\n\r\nbody"
-            );
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.flush());
+        Answering::Status(status) => write(&mut stream, status, ""),
+        Answering::RetryAfter(value) => {
+            write(&mut stream, 503, &format!("retry-after: {value}\r\n"))
         }
     }
+}
+
+fn write(stream: &mut Box<dyn Stream>, status: u16, more: &str) {
+    let head = format!(
+        "HTTP/1.1 {status} So\r\nlocation: /elsewhere\r\n{more}content-length: 4\r\n\r\nbody"
+    );
+    // Who asked may have left.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.flush());
 }
 
 impl Delivered {
@@ -206,7 +214,7 @@ impl Delivered {
     pub(super) fn told(&self) -> (String, String) {
         let body = self.json();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        (text(&body["data"]["upiNumber"]), text(&body["data"]["status"]))
+        (text(&body["upiNumber"]), text(&body["upiNumberStatus"]))
     }
 
     /// The signature is right, for this body, and just made.

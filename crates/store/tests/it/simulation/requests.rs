@@ -92,7 +92,7 @@ impl Ask {
                 let ticket = Ticket { txn: key.txn.clone(), print: print.finish() };
                 let by = By { caller: key.caller.clone(), ticket: Some(ticket) };
                 Ok(match engine.claim_number(&by, command.clone(), refuse, say).await? {
-                    Claimed::Answered(reply) => Answer::Said(reply),
+                    Claimed::Answered(answered) => Answer::Said(answered.reply),
                     Claimed::Duplicate => Answer::Duplicate,
                 })
             }
