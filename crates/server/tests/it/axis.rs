@@ -1,6 +1,7 @@
 //! The Axis-style bank API, row for row of its contract.
 
 mod change;
+mod document;
 mod live;
 mod registration;
 mod transport;
@@ -11,6 +12,8 @@ use crate::support::shape::{is_iso, is_uuid, starred};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+
+pub(crate) use self::document::DOCUMENT;
 
 /// Where an MPIN is set or reset.
 const SET_RESET: &str = "/api/axis/upi/set-reset-mpin";

@@ -1,12 +1,18 @@
 //! Which cases of the contracts are tested: a row cannot stand here without being played.
 
+pub(crate) mod printed;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use kunji_server::dialects::{axis, hyper, merchants, prepaid};
 
+use crate::coverage::printed::{Document, Printed};
 use crate::support::Kunji;
+
+/// Every document that a vendor printed, with the cases that reach what stands in it.
+const DOCUMENTS: &[&Document] = &[&crate::axis::DOCUMENT];
 
 /// What an answer came to, after its bytes were compared.
 #[derive(Debug)]
@@ -74,8 +80,13 @@ impl Table {
             }
             // Shown when the case stops before it says anything.
             println!("{call}: {case}");
+            kunji.listen();
             let said = play(&kunji);
             assert_eq!((said.http, said.code.as_str()), (*http, *code), "{call}: {case}");
+            let heard = kunji.heard();
+            for row in printed_for(self.dialect, call, case) {
+                row.check(&heard);
+            }
         }
     }
 }
@@ -110,6 +121,13 @@ macro_rules! tables {
     };
 }
 pub(crate) use tables;
+
+/// What the documents print that this case is to reach.
+fn printed_for(dialect: &str, call: &str, case: &str) -> impl Iterator<Item = &'static Printed> {
+    let documents = DOCUMENTS.iter().filter(move |document| document.dialect == dialect);
+    let rows = documents.flat_map(|document| document.rows);
+    rows.filter(move |row| row.reached.contains(&(call, case)))
+}
 
 /// One line of the document.
 struct Row {
@@ -182,6 +200,25 @@ fn no_two_rows_of_a_call_are_the_same() {
     }
 }
 
+#[test]
+fn everything_printed_is_reached_or_has_its_reason() {
+    let rows = rows();
+    for Document { dialect, name, rows: printed } in DOCUMENTS {
+        for Printed { place, http, reached, never, .. } in *printed {
+            assert!(!reached.is_empty() || !never.is_empty(), "{name}, {place}");
+            for (call, case) in *reached {
+                let named = |row: &&Row| (row.dialect, row.call, row.case) == (dialect, call, case);
+                let row = rows.iter().find(named);
+                let row = row.unwrap_or_else(|| panic!("{name}, {place}: no case {call}: {case}"));
+                assert!(http.is_none_or(|http| http == row.http), "{name}, {place}: {case}");
+            }
+            for (call, why) in *never {
+                assert!(!call.is_empty() && why.len() > 15, "{name}, {place}: {call}");
+            }
+        }
+    }
+}
+
 const DIALECTS: [(&str, &str); 6] = [
     ("axis", "Axis-style bank API"),
     ("prepaid", "Prepaid card API"),
@@ -209,6 +246,15 @@ fn document() -> String {
             let case = case.replace('|', "\\|");
             let _ = writeln!(text, "| {call} | {case} | {http} | `{code}` | `{test}` |");
         }
+    }
+    text.push_str(
+        "\n# What the vendors' documents print\n\nEvery code, sentence, status and sample of \
+         each document, read off the document, with the cases above that reach it. The test of \
+         such a case finds the sentence, and the sample as printed, among what was answered. \
+         What a call never sends stands here with the reason.\n",
+    );
+    for document in DOCUMENTS {
+        document.write(&mut text);
     }
     text
 }

@@ -8,9 +8,12 @@ pub(crate) mod watched;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kunji_vault::{BlockAlg, BlockMaker, PinUse};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -39,6 +42,8 @@ pub(crate) struct Kunji {
     /// The process.
     pub(crate) process: Child,
     agent: Agent,
+    /// All that was answered since somebody began to listen.
+    heard: Mutex<Option<Vec<String>>>,
 }
 
 /// One answer, whole.
@@ -79,6 +84,18 @@ impl Answer {
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    /// The body, and what its members hold in tokens of the sandbox's client or in base64.
+    fn spoken(&self) -> Vec<String> {
+        let Ok(body) = serde_json::from_slice::<Value>(&self.body) else { return Vec::new() };
+        let within = |token: &str| {
+            let opened = token_key().open_text(token).ok().map(|text| text.to_string());
+            opened.or_else(|| String::from_utf8(STANDARD.decode(token).ok()?).ok())
+        };
+        let members = [&body["token"], &body["SetResetMPINResponseBody"]["data"]];
+        let members = members.into_iter().filter_map(Value::as_str).filter_map(within);
+        std::iter::once(self.text()).chain(members).collect()
     }
 
     /// A header's value.
@@ -149,7 +166,12 @@ impl Kunji {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("said {line:?}"));
-        Self { base: said["base"].as_str().unwrap().to_owned(), process, agent: agent() }
+        Self::of(said["base"].as_str().unwrap().to_owned(), process)
+    }
+
+    /// A process that answers there.
+    pub(crate) fn of(base: String, process: Child) -> Self {
+        Self { base, process, agent: agent(), heard: Mutex::default() }
     }
 
     /// `host:port`, for raw sockets.
@@ -180,7 +202,21 @@ impl Kunji {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.agent.run(request.body(body.into()).unwrap()).map(whole)
+        let answer = self.agent.run(request.body(body.into()).unwrap()).map(whole)?;
+        if let Some(heard) = self.heard.lock().unwrap().as_mut() {
+            heard.extend(answer.spoken());
+        }
+        Ok(answer)
+    }
+
+    /// Keeps what is answered from now on.
+    pub(crate) fn listen(&self) {
+        *self.heard.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// All that was answered since.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().take().unwrap_or_default()
     }
 
     /// `GET`.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
-use super::{Kunji, agent, signal};
+use super::{Kunji, signal};
 
 /// What a process has said so far, on both of its outputs.
 pub(crate) struct Watched {
@@ -31,7 +31,7 @@ impl Watched {
         let readers = vec![listen(out, &said, found.clone()), listen(err, &said, found)];
         match base.recv() {
             Ok(base) => {
-                let kunji = Kunji { base, process, agent: agent() };
+                let kunji = Kunji::of(base, process);
                 Ok(Self { kunji, said, readers })
             }
             Err(_) => {
