@@ -1,5 +1,6 @@
 //! The Axis-style bank API: change MPIN, set or reset MPIN, OTP request (contract page `axis.md`).
 
+mod client;
 mod handlers;
 mod reply;
 mod request;
@@ -12,7 +13,7 @@ use axum::routing::post;
 
 use self::reply::ApiError;
 use crate::app::App;
-use crate::config::{AxisMode, Config};
+use crate::config::Config;
 
 /// Where an MPIN is changed.
 pub const CHANGE_MPIN: &str = "/api/transactions/v1/changempin";
@@ -25,7 +26,7 @@ pub use self::reply::ALL_CODES;
 
 /// The routes of this dialect.
 pub(super) fn routes(config: &Config) -> Router<App> {
-    if config.axis.mode == AxisMode::Off {
+    if !config.axis.is_spoken() {
         return Router::new();
     }
     let wrong_method = || async { ApiError::MethodNotAllowed };

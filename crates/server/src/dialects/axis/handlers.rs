@@ -2,14 +2,16 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use kunji_core::command::Target;
-use kunji_core::engine::Answered;
+use kunji_core::command::Request as Asked;
+use kunji_core::engine::{Answered, Voice};
 use kunji_core::time::Clock as _;
 
+use super::client;
 use super::reply::{ApiError, ChangeEcho, StatusCall, StatusEcho, respond};
-use super::request::{self, Mode, TestId};
+use super::request::{self, Allowance, Mode, TestId};
 use super::wire::{ChangeMpinBody, OtpBody, SetResetBody};
 use crate::app::App;
+use crate::config::AxisClient;
 use crate::telemetry::because;
 
 /// `POST /api/transactions/v1/changempin`.
@@ -17,13 +19,15 @@ pub(super) async fn change_mpin(
     State(app): State<App>,
     http: Request,
 ) -> Result<Response, ApiError> {
+    let client = client::of(&app, http.headers())?;
     let mode = Mode::of(&app, http.headers());
     let bytes = request::bytes(http).await?;
     let root = request::parse::<ChangeMpinBody<'_>>(&bytes)?.root;
     match mode {
         Mode::Scenario(TestId::One) => {
             let stamp = app.clock().stamp();
-            Ok(respond(ChangeEcho::of(&root).success(stamp.now, stamp.entropy)))
+            let echo = ChangeEcho::of(&root);
+            Ok(respond(echo.success(echo.account(), stamp.now, stamp.entropy)))
         }
         Mode::Scenario(TestId::Two) => Err(ApiError::WrongMpin),
         Mode::Scenario(TestId::Three) => Err(ApiError::InvalidInput),
@@ -31,8 +35,8 @@ pub(super) async fn change_mpin(
         Mode::Scenario(TestId::Unsupported) => Err(ApiError::InvalidTestId),
         Mode::Live => {
             let echo = ChangeEcho::of(&root).into_owned();
-            let command = request::change(root.body, app.config().transit)?;
-            live(&app, command, echo).await
+            let asked = request::change(client, root.body, app.config().transit)?;
+            live(&app, client, asked, echo).await
         }
     }
 }
@@ -42,13 +46,17 @@ pub(super) async fn set_reset_mpin(
     State(app): State<App>,
     http: Request,
 ) -> Result<Response, ApiError> {
+    let client = client::of(&app, http.headers())?;
     let mode = Mode::of(&app, http.headers());
     let bytes = request::bytes(http).await?;
     let root = request::parse::<SetResetBody<'_>>(&bytes)?.root;
     let echo = StatusEcho::of(StatusCall::SetReset, root.sub_header);
     match mode {
         Mode::Scenario(id) => Ok(scenario(&echo, id)),
-        Mode::Live => live(&app, request::set_reset(&app, root.body).await?, echo).await,
+        Mode::Live => {
+            let asked = request::set_reset(&app, client, root.body).await?;
+            live(&app, client, asked, echo).await
+        }
     }
 }
 
@@ -57,13 +65,17 @@ pub(super) async fn request_otp(
     State(app): State<App>,
     http: Request,
 ) -> Result<Response, ApiError> {
+    let client = client::of(&app, http.headers())?;
     let mode = Mode::of(&app, http.headers());
     let bytes = request::bytes(http).await?;
     let root = request::parse::<OtpBody<'_>>(&bytes)?.root;
     let echo = StatusEcho::of(StatusCall::OtpRequest, root.sub_header);
     match mode {
         Mode::Scenario(id) => Ok(scenario(&echo, id)),
-        Mode::Live => live(&app, request::otp_request(&app, root.body).await?, echo).await,
+        Mode::Live => {
+            let asked = request::otp_request(&app, client, root.body).await?;
+            live(&app, client, asked, echo).await
+        }
     }
 }
 
@@ -78,12 +90,15 @@ fn scenario(echo: &StatusEcho, id: TestId) -> Response {
 
 async fn live(
     app: &App,
-    command: kunji_core::command::Request,
-    echo: impl kunji_core::engine::Voice + Send + 'static,
+    client: &AxisClient,
+    (asked, allowance): (Asked, Allowance),
+    echo: impl Voice + Send + 'static,
 ) -> Result<Response, ApiError> {
-    if let Target::Known(account) = &command.target {
-        app.admit("axis", account)?;
+    let caller = format!("axis:{}", client.name);
+    match &allowance {
+        Allowance::Account(account) => app.admit(&caller, account)?,
+        Allowance::Unproven(customer) => app.admit_customer(&caller, customer.as_str())?,
     }
-    let Answered { reply, reason } = app.run(command, echo).await?;
+    let Answered { reply, reason } = app.run(asked, echo).await?;
     Ok(because(respond(reply), reason))
 }

@@ -3,19 +3,23 @@
 use axum::body::Bytes;
 use axum::extract::Request as HttpRequest;
 use axum::http::HeaderMap;
+use kunji_core::audit::Subject;
 use kunji_core::card::Expiry;
-use kunji_core::command::{Command, Request, Target};
-use kunji_core::ids::{Caller, CardTail, CredentialId, CredentialKind, CustomerId, TxnId, Vpa};
+use kunji_core::command::{AccountClaim, Command, Request, Target};
+use kunji_core::credential::Credential;
+use kunji_core::engine::Fault;
+use kunji_core::ids::{CardTail, CredentialId, CredentialKind, CustomerId, TxnId, Vpa};
 use kunji_core::index::IndexKey;
 use kunji_core::store::Store;
 use kunji_vault::Transit;
 use serde::Deserialize;
 
+use super::client;
 use super::reply::ApiError;
 use super::wire::{AccountReference, ChangeMpin, LooseCred, OtpRequest, SetReset, Text};
 use crate::app::App;
 use crate::body::{self, BodyError, Object};
-use crate::config::AxisMode;
+use crate::config::{AxisClient, AxisMode};
 
 /// What decides a request: a test id, or the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,15 +79,24 @@ fn named<T, E>(parsed: Result<T, E>) -> Result<T, ApiError> {
     parsed.map_err(|_| ApiError::InvalidInput)
 }
 
-/// Each call has request ids of its own.
+/// From whose allowance a request is taken.
+#[derive(Debug)]
+pub(super) enum Allowance {
+    /// The account's.
+    Account(CredentialId),
+    /// That of a customer's name, for who has not shown to be the customer: nobody uses up what
+    /// is another's.
+    Unproven(CustomerId),
+}
+
 fn request(
-    call: &str,
+    (client, call): (&AxisClient, &str),
     txn: &Text<'_>,
     account: CredentialId,
     command: Command,
 ) -> Result<Request, ApiError> {
     Ok(Request {
-        caller: named(Caller::parse(call))?,
+        caller: named(client::caller(client, call))?,
         txn: named(TxnId::parse(txn.as_str()))?,
         program: None,
         target: Target::Known(account),
@@ -92,42 +105,75 @@ fn request(
 }
 
 /// Change MPIN as a command.
-pub(super) fn change(body: ChangeMpin<'_>, transit: Transit) -> Result<Request, ApiError> {
-    let account = CredentialId::parse(CredentialKind::Account, body.ac.acc_ref_number.as_str());
+pub(super) fn change(
+    client: &AxisClient,
+    body: ChangeMpin<'_>,
+    transit: Transit,
+) -> Result<(Request, Allowance), ApiError> {
+    let ChangeMpin { customer_id, bank, txn_id, ac, cred, newcred, _device } = body;
+    if !cred.is_mpin() || !newcred.is_mpin() {
+        return Err(ApiError::InvalidInput);
+    }
+    let account = CredentialId::parse(CredentialKind::Account, ac.acc_ref_number.as_str());
+    let account = named(account)?;
+    let said = |text: &Text<'_>| Some(text.as_str().to_owned());
+    let particulars = [ac.name.as_str(), ac.status.as_str(), ac.kind.as_str(), ac.aeba.as_str()];
     let command = Command::Change {
-        customer: named(CustomerId::parse(body.customer_id.as_str()))?,
-        vpa: Some(named(Vpa::parse(body.ac.vpa.as_str()))?),
-        current: body.cred.data.code,
-        new: body.newcred.data.code,
+        customer: named(CustomerId::parse(customer_id.as_str()))?,
+        vpa: Some(named(Vpa::parse(ac.vpa.as_str()))?),
+        account: AccountClaim {
+            ifsc: said(&ac.ifsc),
+            masked: said(&ac.masked),
+            bank: said(&bank),
+            particulars: particulars.map(str::to_owned).to_vec(),
+        },
+        current: cred.data.code,
+        new: newcred.data.code,
         transit,
     };
-    request("axis:changempin", &body.txn_id, named(account)?, command)
+    let request = request((client, "changempin"), &txn_id, account.clone(), command)?;
+    Ok((request, Allowance::Account(account)))
 }
 
 /// Set / reset MPIN as a command: live processing needs the new MPIN and the OTP.
-pub(super) async fn set_reset(app: &App, body: SetReset<'_>) -> Result<Request, ApiError> {
-    let customer = named(CustomerId::parse(body.customerid.as_str()))?;
-    let account = account(app, body.ac.as_ref(), &customer).await?;
-    let code = |cred: LooseCred| cred.data.code;
-    let command = Command::Set {
-        customer,
+pub(super) async fn set_reset(
+    app: &App,
+    client: &AxisClient,
+    body: SetReset<'_>,
+) -> Result<(Request, Allowance), ApiError> {
+    let applicant = Applicant {
+        customer: named(CustomerId::parse(body.customerid.as_str()))?,
+        account: named_account(body.ac.as_ref())?,
         last_six: last_six(&body.card)?,
         expiry: named(Expiry::parse_long(body.expiry.as_str()))?,
-        otp: body.otpcred.map(code).ok_or(ApiError::InvalidInput)?,
-        atm_pin: body.atmpincred.map(code),
-        new: body.mpincred.map(code).ok_or(ApiError::InvalidInput)?,
-        transit: app.config().transit,
     };
-    request("axis:set-reset-mpin", &body.txn_id, account, command)
+    let code = |cred: LooseCred| cred.data.code;
+    let otp = body.otpcred.map(code).ok_or(ApiError::InvalidInput)?;
+    let atm_pin = body.atmpincred.map(code);
+    let new = body.mpincred.map(code).ok_or(ApiError::InvalidInput)?;
+    let (account, allowance) = applicant.find(app).await?;
+    let Applicant { customer, last_six, expiry, .. } = applicant;
+    let transit = app.config().transit;
+    let command = Command::Set { customer, last_six, expiry, otp, atm_pin, new, transit };
+    Ok((request((client, "set-reset-mpin"), &body.txn_id, account, command)?, allowance))
 }
 
 /// An OTP request as a command.
-pub(super) async fn otp_request(app: &App, body: OtpRequest<'_>) -> Result<Request, ApiError> {
-    let customer = named(CustomerId::parse(body.customer_id.as_str()))?;
-    let account = account(app, body.ac.as_ref(), &customer).await?;
-    let card = (last_six(&body.card)?, named(Expiry::parse_long(body.expiry.as_str()))?);
-    let command = Command::RequestOtp { customer, card: Some(card) };
-    request("axis:otp-request", &body.txn_id, account, command)
+pub(super) async fn otp_request(
+    app: &App,
+    client: &AxisClient,
+    body: OtpRequest<'_>,
+) -> Result<(Request, Allowance), ApiError> {
+    let applicant = Applicant {
+        customer: named(CustomerId::parse(body.customer_id.as_str()))?,
+        account: named_account(body.ac.as_ref())?,
+        last_six: last_six(&body.card)?,
+        expiry: named(Expiry::parse_long(body.expiry.as_str()))?,
+    };
+    let (account, allowance) = applicant.find(app).await?;
+    let Applicant { customer, last_six, expiry, .. } = applicant;
+    let command = Command::RequestOtp { customer, card: Some((last_six, expiry)) };
+    Ok((request((client, "otp-request"), &body.txn_id, account, command)?, allowance))
 }
 
 fn last_six(card: &Text<'_>) -> Result<CardTail, ApiError> {
@@ -137,29 +183,59 @@ fn last_six(card: &Text<'_>) -> Result<CardTail, ApiError> {
     }
 }
 
-/// The account that is named, else the customer's first. Where there is none, the customer's own
-/// name stands for it: the rules then find nothing, and say so in the audit as well.
-async fn account(
-    app: &App,
-    named_account: Option<&AccountReference<'_>>,
-    customer: &CustomerId,
-) -> Result<CredentialId, ApiError> {
-    if let Some(ac) = named_account {
-        let reference = ac.acc_ref_number.as_str();
-        return named(CredentialId::parse(CredentialKind::Account, reference));
-    }
-    let found = app.issuer().store.find(&IndexKey::Customer(customer.clone())).await;
-    let found = found.map_err(|fault| app.unknown(fault.into(), "find"))?;
-    let account = found.into_iter().find(|id| id.kind() == CredentialKind::Account);
-    match account {
-        Some(account) => Ok(account),
-        None => named(CredentialId::parse(CredentialKind::Account, customer.as_str())),
+/// The account that is named, if one is.
+fn named_account(ac: Option<&AccountReference<'_>>) -> Result<Option<CredentialId>, ApiError> {
+    let reference = ac.and_then(|ac| ac.acc_ref_number.as_ref());
+    let parse = |text: &Text<'_>| CredentialId::parse(CredentialKind::Account, text.as_str());
+    named(reference.map(parse).transpose())
+}
+
+/// Whose account no account is.
+const NOBODY: &str = ":nobody";
+
+/// Who wants to set an MPIN, in the words of a caller who may know nothing.
+struct Applicant {
+    customer: CustomerId,
+    account: Option<CredentialId>,
+    last_six: CardTail,
+    expiry: Expiry,
+}
+
+impl Applicant {
+    /// The account that is named, else the customer's first, where customer and card are its own.
+    ///
+    /// For all others it is nobody's: an unknown customer and a wrong card go the same way from
+    /// here on, leave the same traces on the caller's chain, and touch no account. So neither
+    /// answer nor time tells who banks here, and nobody uses up a customer's tries.
+    async fn find(&self, app: &App) -> Result<(CredentialId, Allowance), ApiError> {
+        let issuer = app.issuer();
+        let broke = |fault: Fault| app.unknown(&fault, "find");
+        let nobody = named(CredentialId::parse(CredentialKind::Account, NOBODY))?;
+        let account = match &self.account {
+            Some(account) => account.clone(),
+            None => {
+                let found = issuer.store.find(&IndexKey::Customer(self.customer.clone())).await;
+                let found = found.map_err(|fault| broke(fault.into()))?;
+                let mut accounts = found.into_iter();
+                let first = accounts.find(|id| id.kind() == CredentialKind::Account);
+                first.unwrap_or_else(|| nobody.clone())
+            }
+        };
+        let subject = Subject::Credential(account.clone());
+        let credential = issuer.look::<Credential>(&subject).await.map_err(broke)?;
+        let proven = credential.is_some_and(|credential| {
+            credential.is_proven_by(&self.customer, &self.last_six, self.expiry)
+        });
+        match proven {
+            true => Ok((account.clone(), Allowance::Account(account))),
+            false => Ok((nobody, Allowance::Unproven(self.customer.clone()))),
+        }
     }
 }
 
 impl App {
-    fn unknown(&self, fault: kunji_core::engine::Fault, operation: &'static str) -> ApiError {
-        self.report(&fault, operation);
+    fn unknown(&self, fault: &Fault, operation: &'static str) -> ApiError {
+        self.report(fault, operation);
         ApiError::Unknown
     }
 }
