@@ -434,9 +434,9 @@ impl Credential {
         match command {
             Command::Verify { .. } => self.plan_verify(stamp),
             Command::Change { customer, vpa, account, .. } => {
-                match self.is_described_by(customer, vpa.as_ref(), account) {
-                    true => self.plan_change(rules, stamp),
-                    false => Refusal::OwnerMismatch.into(),
+                match self.described_by(customer, vpa.as_ref(), account) {
+                    Ok(()) => self.plan_change(rules, stamp),
+                    Err(reason) => (Refusal::OwnerMismatch, reason).into(),
                 }
             }
             Command::RequestOtp { customer, card } => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kunji_core::reason::Reason;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -21,6 +22,17 @@ pub enum BodyError {
     TooLarge,
     /// Cut off, or slower than [`BODY_TIMEOUT`].
     Incomplete,
+}
+
+impl From<BodyError> for Reason {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => {
+                Self::BodyTooLong { len_max: u32::try_from(BODY_LEN_MAX).unwrap_or(u32::MAX) }
+            }
+            BodyError::Incomplete => Self::BodyIncomplete,
+        }
+    }
 }
 
 /// Reads the body to its end.

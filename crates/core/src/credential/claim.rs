@@ -4,34 +4,49 @@ use super::{Account, Credential, Facts};
 use crate::card::Expiry;
 use crate::command::AccountClaim;
 use crate::ids::{CardTail, CustomerId, Vpa};
+use crate::reason::Reason;
 
 impl Credential {
     /// Whether customer and debit card are this account's. Who merely says to be a customer must
     /// name both before anything of the account is counted, sent or told.
-    #[must_use]
-    pub fn is_proven_by(&self, customer: &CustomerId, last_six: &CardTail, expiry: Expiry) -> bool {
+    ///
+    /// # Errors
+    /// The reason why they are not.
+    pub fn proven_by(
+        &self,
+        customer: &CustomerId,
+        last_six: &CardTail,
+        expiry: Expiry,
+    ) -> Result<(), Reason> {
         let card = match &self.facts {
             Facts::Account(account) => account.debit_card.as_ref(),
             Facts::Card(_) => None,
         };
-        let named =
-            |card: &crate::card::DebitCard| card.last_six == *last_six && card.expiry == expiry;
-        self.holder.customer == *customer && card.is_some_and(named)
+        let named = card.is_some_and(|card| card.last_six == *last_six && card.expiry == expiry);
+        match (self.holder.customer == *customer, named) {
+            (false, _) => Err(Reason::OtherCustomer),
+            (true, false) => Err(Reason::NoSuchDebitCard),
+            (true, true) => Ok(()),
+        }
     }
 
     /// Whether nothing that is said of it contradicts this account.
-    pub(super) fn is_described_by(
+    ///
+    /// # Errors
+    /// The reason that names what does.
+    pub(super) fn described_by(
         &self,
         customer: &CustomerId,
         vpa: Option<&Vpa>,
         claim: &AccountClaim,
-    ) -> bool {
-        let account = match &self.facts {
-            Facts::Account(account) => account,
-            Facts::Card(_) => return false,
-        };
-        let carried = |vpa: &Vpa| account.vpas.iter().any(|own| own.is_same(vpa));
-        self.holder.customer == *customer && vpa.is_none_or(carried) && account.is(claim)
+    ) -> Result<(), Reason> {
+        if self.holder.customer != *customer {
+            return Err(Reason::OtherCustomer);
+        }
+        match &self.facts {
+            Facts::Account(account) => account.described_by(vpa, claim),
+            Facts::Card(_) => Err(Reason::OtherVpa),
+        }
     }
 }
 
@@ -42,7 +57,7 @@ impl Account {
         self.vpas.iter().find(|own| own.is_same(meant))
     }
 
-    fn is(&self, claim: &AccountClaim) -> bool {
+    fn described_by(&self, vpa: Option<&Vpa>, claim: &AccountClaim) -> Result<(), Reason> {
         let AccountClaim { ifsc, masked, bank, particulars: _ } = claim;
         let same = |own: &str, said: &str| own.eq_ignore_ascii_case(said);
         // The first four letters of an IFSC are its bank's.
@@ -50,9 +65,19 @@ impl Account {
             Some(own) => same(own, said) || same(&self.bank.iin, said),
             None => true,
         };
-        ifsc.as_deref().is_none_or(|said| same(&self.ifsc, said))
-            && masked.as_deref().is_none_or(|said| agree(&self.masked, said))
-            && bank.as_deref().is_none_or(bank_is)
+        if vpa.is_some_and(|vpa| self.own_vpa(vpa).is_none()) {
+            return Err(Reason::OtherVpa);
+        }
+        if ifsc.as_deref().is_some_and(|said| !same(&self.ifsc, said)) {
+            return Err(Reason::mismatch("ifsc"));
+        }
+        if masked.as_deref().is_some_and(|said| !agree(&self.masked, said)) {
+            return Err(Reason::mismatch("masked account number"));
+        }
+        if bank.as_deref().is_some_and(|said| !bank_is(said)) {
+            return Err(Reason::mismatch("bank"));
+        }
+        Ok(())
     }
 }
 
@@ -90,34 +115,39 @@ mod tests {
     #[test]
     fn what_contradicts_the_account_is_of_another_one() {
         let credential = facts(|_| {});
-        let is = |claim: &AccountClaim| credential.is_described_by(&customer("CIF1"), None, claim);
+        let is = |claim: &AccountClaim| credential.described_by(&customer("CIF1"), None, claim);
         for (ifsc, masked, bank, expected) in [
-            ("", "", "", true),
-            ("AXIS0000001", "*****6789", "AXIS", true),
-            ("axis0000001", "XXXXXX6789", "axis", true),
-            ("AXIS0000001", "**56789", "AXIS", true),
-            ("AXIS0000001", "789", "AXIS", true),
-            ("AXIS0000001", "*****", "AXIS", true),
-            ("AXIS0000002", "*****6789", "AXIS", false),
-            ("AXIS000000", "*****6789", "AXIS", false),
-            ("AXIS0000001", "*****6788", "AXIS", false),
-            ("AXIS0000001", "*****67890", "AXIS", false),
-            ("AXIS0000001", "*****678*", "AXIS", false),
-            ("AXIS0000001", "*****6789", "AXI", false),
-            ("AXIS0000001", "*****6789", "HDFC", false),
-            ("AXIS0000002", "", "", false),
-            ("", "*****6788", "", false),
-            ("", "", "HDFC", false),
+            ("", "", "", ""),
+            ("AXIS0000001", "*****6789", "AXIS", ""),
+            ("axis0000001", "XXXXXX6789", "axis", ""),
+            ("AXIS0000001", "**56789", "AXIS", ""),
+            ("AXIS0000001", "789", "AXIS", ""),
+            ("AXIS0000001", "*****", "AXIS", ""),
+            ("AXIS0000002", "*****6789", "AXIS", "ifsc"),
+            ("AXIS000000", "*****6789", "AXIS", "ifsc"),
+            ("AXIS0000001", "*****6788", "AXIS", "masked account number"),
+            ("AXIS0000001", "*****67890", "AXIS", "masked account number"),
+            ("AXIS0000001", "*****678*", "AXIS", "masked account number"),
+            ("AXIS0000001", "*****6789", "AXI", "bank"),
+            ("AXIS0000001", "*****6789", "HDFC", "bank"),
+            ("AXIS0000002", "", "", "ifsc"),
+            ("", "*****6788", "", "masked account number"),
+            ("", "", "HDFC", "bank"),
         ] {
+            let expected = match expected {
+                "" => Ok(()),
+                member => Err(Reason::mismatch(member)),
+            };
             assert_eq!(is(&claim(ifsc, masked, bank)), expected, "{ifsc} {masked} {bank}");
         }
         let by_iin = facts(|account| account.bank.iin = "607153".to_owned());
-        assert!(by_iin.is_described_by(&customer("CIF1"), None, &claim("", "", "607153")));
+        assert_eq!(by_iin.described_by(&customer("CIF1"), None, &claim("", "", "607153")), Ok(()));
         let bare = facts(|account| account.ifsc = "X".to_owned());
-        assert!(bare.is_described_by(&customer("CIF1"), None, &claim("", "", "AXIS")));
-        assert!(!card().is_described_by(&customer("CIF1"), None, &AccountClaim::default()));
-        let other = customer("CIF2");
-        assert!(!credential.is_described_by(&other, None, &AccountClaim::default()));
+        assert_eq!(bare.described_by(&customer("CIF1"), None, &claim("", "", "AXIS")), Ok(()));
+        let nothing = AccountClaim::default();
+        assert!(card().described_by(&customer("CIF1"), None, &nothing).is_err());
+        let other = credential.described_by(&customer("CIF2"), None, &nothing);
+        assert_eq!(other, Err(Reason::OtherCustomer));
     }
 
     #[test]
@@ -125,24 +155,30 @@ mod tests {
         let credential = facts(|_| {});
         let is = |vpa: &str| {
             let vpa = Vpa::parse(vpa).unwrap();
-            credential.is_described_by(&customer("CIF1"), Some(&vpa), &AccountClaim::default())
+            credential.described_by(&customer("CIF1"), Some(&vpa), &AccountClaim::default())
         };
-        assert!(is("John.Doe@Axis") && is("john.doe@axis") && is("JOHN.DOE@AXIS"));
-        assert!(!is("johndoe@axis") && !is("john.doe@axi"));
+        for own in ["John.Doe@Axis", "john.doe@axis", "JOHN.DOE@AXIS"] {
+            assert_eq!(is(own), Ok(()), "{own}");
+        }
+        for other in ["johndoe@axis", "john.doe@axi"] {
+            assert_eq!(is(other), Err(Reason::OtherVpa), "{other}");
+        }
     }
 
     #[test]
     fn customer_and_card_prove_an_account() {
         let mut credential = account();
         let (cif, six, expiry) = (customer("CIF1"), tail("123456"), month("1235"));
-        assert!(credential.is_proven_by(&cif, &six, expiry));
-        assert!(!credential.is_proven_by(&customer("CIF2"), &six, expiry));
-        assert!(!credential.is_proven_by(&cif, &tail("654321"), expiry));
-        assert!(!credential.is_proven_by(&cif, &six, month("1135")));
-        assert!(!card().is_proven_by(&cif, &six, expiry));
+        assert_eq!(credential.proven_by(&cif, &six, expiry), Ok(()));
+        let stranger = customer("CIF2");
+        assert_eq!(credential.proven_by(&stranger, &six, expiry), Err(Reason::OtherCustomer));
+        let none = Err(Reason::NoSuchDebitCard);
+        assert_eq!(credential.proven_by(&cif, &tail("654321"), expiry), none);
+        assert_eq!(credential.proven_by(&cif, &six, month("1135")), none);
+        assert!(card().proven_by(&cif, &six, expiry).is_err());
         // What else is wrong with the card is told to who knows it.
         debit_card(&mut credential).expiry = month("0120");
-        assert!(credential.is_proven_by(&cif, &six, month("0120")));
-        assert!(!credential.is_proven_by(&cif, &six, expiry));
+        assert_eq!(credential.proven_by(&cif, &six, month("0120")), Ok(()));
+        assert_eq!(credential.proven_by(&cif, &six, expiry), none);
     }
 }

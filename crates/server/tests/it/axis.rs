@@ -4,6 +4,7 @@ mod callers;
 mod change;
 mod document;
 mod live;
+mod reasons;
 mod registration;
 mod transport;
 

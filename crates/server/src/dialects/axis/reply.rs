@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use kunji_core::credential::{Credential, Facts};
 use kunji_core::engine::{Fault, Verdict, Voice};
 use kunji_core::ids::Vpa;
+use kunji_core::reason::Reason;
 use kunji_core::receipt::Reply;
 use kunji_core::refusal::Refusal;
 use kunji_core::time::{Millis, Stamp};
@@ -20,7 +21,7 @@ use super::wire::{
 };
 use crate::app::Unanswered;
 use crate::limiter::RetryAfter;
-use crate::telemetry::ReplyCode;
+use crate::telemetry::{ReplyCode, because};
 use crate::{result_code, wall};
 
 /// Every code that this dialect can answer; each is reached by a test.
@@ -152,6 +153,25 @@ impl ApiError {
     }
 }
 
+/// An error, and why it is one: who runs this is told, the caller is not.
+#[derive(Debug)]
+pub(super) struct Denied {
+    error: ApiError,
+    reason: Option<Reason>,
+}
+
+impl ApiError {
+    pub(super) fn because(self, reason: Reason) -> Denied {
+        Denied { error: self, reason: Some(reason) }
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        because(self.error.into_response(), self.reason)
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = respond(self.reply());
@@ -166,24 +186,26 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<Fault> for ApiError {
+impl From<Fault> for Denied {
     fn from(_: Fault) -> Self {
-        Self::Unknown
+        Self { error: ApiError::Unknown, reason: None }
     }
 }
 
-impl From<Unanswered> for ApiError {
+impl From<Unanswered> for Denied {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Fault(fault) => fault.into(),
-            Unanswered::TooMany(after) => after.into(),
+            Unanswered::TooMany(after) => {
+                ApiError::TooMany(after).because(Reason::GuessBudgetUsedUp)
+            }
         }
     }
 }
 
-impl From<RetryAfter> for ApiError {
+impl From<RetryAfter> for Denied {
     fn from(after: RetryAfter) -> Self {
-        Self::TooMany(after)
+        ApiError::TooMany(after).because(Reason::AllowanceUsedUp)
     }
 }
 
@@ -378,6 +400,9 @@ impl StatusEcho {
 impl Voice for StatusEcho {
     fn say(&self, verdict: Verdict<'_>) -> Reply {
         let outcome = match verdict.outcome {
+            Err(Refusal::GuessBudgetUsedUp) => {
+                return ApiError::TooMany(RetryAfter { seconds: 1 }).reply();
+            }
             // Whether there is such a customer is told to nobody.
             Err(Refusal::UnknownCredential | Refusal::OwnerMismatch) => {
                 Err(Refusal::NoSuchDebitCard)

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use kunji_core::reason::Reason;
 use kunji_vault::PinBlock;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::body::{object, object_if_any};
+use crate::misread;
 
 /// Longest id and longest name in any member, in characters.
 pub(super) const ID_LEN_MAX: usize = 64;
@@ -50,12 +52,15 @@ impl<'de: 'a, 'a, const LEN_MAX: usize> Deserialize<'de> for Text<'a, LEN_MAX> {
 
         let text = deserializer.deserialize_str(TextVisitor)?;
         if text.is_empty() {
-            return Err(D::Error::custom("empty text"));
+            return Err(misread::empty());
         }
         // No text has more characters than bytes.
-        match text.len() > LEN_MAX && text.chars().count() > LEN_MAX {
-            true => Err(D::Error::custom("text too long")),
-            false => Ok(Self(text)),
+        if text.len() <= LEN_MAX {
+            return Ok(Self(text));
+        }
+        match text.chars().count() {
+            len if len > LEN_MAX => Err(misread::too_long(len, LEN_MAX)),
+            _ => Ok(Self(text)),
         }
     }
 }
@@ -153,9 +158,16 @@ pub(super) struct CredBody<'a> {
 }
 
 impl CredBody<'_> {
-    /// Whether it says to be an MPIN.
-    pub(super) fn is_mpin(&self) -> bool {
-        (self.kind.as_str(), self.sub_type.as_str()) == ("PIN", "MPIN")
+    /// Whether it says to be an MPIN; `members` are the names of its type and subtype.
+    pub(super) fn must_be_mpin(&self, members: [&'static str; 2]) -> Result<(), Reason> {
+        let [kind, sub_type] = members;
+        if self.kind.as_str() != "PIN" {
+            return Err(Reason::malformed(kind, "PIN"));
+        }
+        match self.sub_type.as_str() {
+            "MPIN" => Ok(()),
+            _ => Err(Reason::malformed(sub_type, "MPIN")),
+        }
     }
 }
 
@@ -168,9 +180,10 @@ pub(super) struct CredData {
 
 fn present_block<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PinBlock, D::Error> {
     let block = PinBlock::deserialize(deserializer)?;
-    match block.is_text() && !block.is_empty() {
-        true => Ok(block),
-        false => Err(D::Error::custom("no code")),
+    match (block.is_text(), block.is_empty()) {
+        (false, _) => Err(misread::no_text()),
+        (true, true) => Err(misread::empty()),
+        (true, false) => Ok(block),
     }
 }
 
@@ -203,7 +216,7 @@ impl<'de> Deserialize<'de> for DeviceBody {
                     empty &= !there;
                 }
                 match empty {
-                    true => Err(A::Error::custom("an empty device")),
+                    true => Err(misread::empty()),
                     false => Ok(DeviceBody),
                 }
             }
