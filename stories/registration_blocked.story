@@ -1,16 +1,15 @@
 # Five failed registrations in 24 hours, of whatever kind, and nothing is compared any more.
 account A1 mpin 4 atm 7305 -> created
-otp A1 other-card -> no_such_debit_card
 otp A1 -> otp_sent
 set A1 4821 with wrong -> wrong_otp
 advance 1h
 set A1 4821 with otp atm 0000 -> wrong_atm_pin
 otp A1 -> otp_sent
 set A1 4821 with wrong -> wrong_otp
-set A1 4821 with otp other-card -> no_such_debit_card
+set A1 4821 with wrong -> wrong_otp
+set A1 4821 with otp atm 0001 -> wrong_atm_pin
 set A1 4821 with otp -> registration_blocked
 otp A1 -> registration_blocked
-otp A1 other-card -> registration_blocked
 
 # The window runs from the last failure.
 advance 86399999ms

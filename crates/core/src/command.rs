@@ -61,6 +61,19 @@ pub enum HolderClaim {
     },
 }
 
+/// What a caller says of an account: what stands here must not contradict what is known of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountClaim {
+    /// The IFSC of its branch.
+    pub ifsc: Option<String>,
+    /// Its number with the last digits visible.
+    pub masked: Option<String>,
+    /// Its bank: how its IFSCs begin, or its IIN.
+    pub bank: Option<String>,
+    /// What else is said: nothing decides by it, but it makes two requests two.
+    pub particulars: Vec<String>,
+}
+
 /// A new credential's facts.
 #[derive(Debug, Clone)]
 pub struct NewCard {
@@ -100,6 +113,8 @@ pub enum Command {
         customer: CustomerId,
         /// A VPA of the account, where the caller names one.
         vpa: Option<Vpa>,
+        /// What else the caller says of the account.
+        account: AccountClaim,
         /// The old PIN.
         current: PinBlock,
         /// The new PIN.
@@ -240,9 +255,10 @@ impl Command {
         print.text(self.action().as_str());
         match self {
             Self::Verify { pin, .. } => print.block(pin),
-            Self::Change { customer, vpa, current, new, .. } => {
+            Self::Change { customer, vpa, account, current, new, .. } => {
                 print.text(customer.as_str());
                 print.text(vpa.as_ref().map_or("", Vpa::as_str));
+                account.imprint(print);
                 print.block(current);
                 print.block(new);
             }
@@ -280,6 +296,19 @@ impl Command {
             Self::ClearTries { reason } => print.text(reason),
             Self::Abandon { reason } => print.text(reason),
         }
+    }
+}
+
+impl AccountClaim {
+    /// Leaves no trace where nothing is said.
+    fn imprint(&self, print: &mut Fingerprinter) {
+        if *self == Self::default() {
+            return;
+        }
+        for said in [&self.ifsc, &self.masked, &self.bank] {
+            print.text(said.as_deref().unwrap_or_default());
+        }
+        self.particulars.iter().for_each(|text| print.text(text));
     }
 }
 

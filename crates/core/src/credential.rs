@@ -10,6 +10,7 @@
 //! `plan` says what to ask the vault, `decide` says what follows. Both are pure.
 
 mod card_service;
+mod claim;
 mod pin;
 mod registration;
 #[cfg(test)]
@@ -432,8 +433,11 @@ impl Credential {
     pub fn plan<'a>(&'a self, command: &Command, rules: &Rules, stamp: &Stamp) -> Plan<'a> {
         match command {
             Command::Verify { .. } => self.plan_verify(stamp),
-            Command::Change { customer, vpa, .. } => {
-                self.plan_change(customer, vpa.as_ref(), rules, stamp)
+            Command::Change { customer, vpa, account, .. } => {
+                match self.described_by(customer, vpa.as_ref(), account) {
+                    Ok(()) => self.plan_change(rules, stamp),
+                    Err(reason) => (Refusal::OwnerMismatch, reason).into(),
+                }
             }
             Command::RequestOtp { customer, card } => {
                 let card = card.as_ref().map(|(last_six, expiry)| (last_six, *expiry));

@@ -14,6 +14,7 @@ use kunji_core::audit::Subject;
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::engine::Answered;
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, TxnId};
+use kunji_core::reason::Reason;
 use kunji_core::store::Store as _;
 use kunji_vault::{PinBlock, PinUse};
 use serde::Deserialize;
@@ -23,6 +24,7 @@ use self::reply::{ApiVoice, respond};
 use crate::app::App;
 use crate::body::{self, Object};
 use crate::config::Role;
+use crate::misread;
 use crate::problem::Problem;
 use crate::telemetry::because;
 
@@ -114,8 +116,11 @@ async fn verify(
     let caller = caller(&app, http.headers(), Role::Verifier)?;
     let credential = credential(path)?;
     let body: VerifyBody = read(http).await?;
-    if !body.pin.is_text() || body.pin.is_empty() {
-        return Err(Problem::Invalid);
+    if !body.pin.is_text() {
+        return Err(Problem::Invalid(Reason::mistyped("pin", "a string")));
+    }
+    if body.pin.is_empty() {
+        return Err(Problem::Invalid(Reason::missing("pin")));
     }
     let pin_use = match credential.kind() {
         CredentialKind::Account => PinUse::Mpin,
@@ -141,11 +146,22 @@ async fn clear_tries(
     let caller = caller(&app, http.headers(), Role::Operator)?;
     let credential = credential(path)?;
     let ClearTriesBody { txn, reason } = read(http).await?;
-    let said = !reason.trim().is_empty() && reason.len() <= REASON_LEN_MAX;
-    if !said || reason.chars().any(char::is_control) {
-        return Err(Problem::Invalid);
-    }
+    is_said(&reason).map_err(Problem::Invalid)?;
     run(&app, caller, &txn, credential, Command::ClearTries { reason }).await
+}
+
+/// A reason is one line that the audit can keep.
+fn is_said(reason: &str) -> Result<(), Reason> {
+    if reason.trim().is_empty() {
+        return Err(Reason::missing("reason"));
+    }
+    if reason.len() > REASON_LEN_MAX {
+        return Err(Reason::malformed("reason", "at most 200 bytes long"));
+    }
+    match reason.chars().any(char::is_control) {
+        true => Err(Reason::malformed("reason", "one line of text")),
+        false => Ok(()),
+    }
 }
 
 async fn run(
@@ -155,7 +171,10 @@ async fn run(
     credential: CredentialId,
     command: Command,
 ) -> Result<Response, Problem> {
-    let txn = TxnId::parse(txn).map_err(|_| Problem::Invalid)?;
+    let txn = TxnId::parse(txn).map_err(|_| {
+        let expected = "1 to 100 printable ASCII characters without blanks";
+        Problem::Invalid(Reason::malformed("txn", expected))
+    })?;
     app.admit(caller.as_str(), &credential)?;
     let target = Target::Known(credential);
     let request = Request { caller, txn, program: None, target, command };
@@ -171,21 +190,26 @@ fn credential(path: NamedPath) -> Result<CredentialId, Problem> {
 
 /// The bearer key's owner. All keys are compared, so that time does not tell which one came near.
 fn caller(app: &App, headers: &HeaderMap, role: Role) -> Result<Caller, Problem> {
-    let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let said = said.and_then(|said| said.split_once(' ')).ok_or(Problem::Unauthorized)?;
-    if !said.0.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::Unauthorized);
-    }
+    let said = headers.get(header::AUTHORIZATION);
+    let said = said.ok_or(Reason::HeaderMissing("Authorization".into()));
+    let said = said.map_err(Problem::Unauthorized)?.to_str().ok();
+    let bearer = said.and_then(|said| said.split_once(' '));
+    let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, said) = bearer.ok_or_else(|| {
+        let (header, expected) = ("Authorization".into(), "Bearer and a key".into());
+        Problem::Unauthorized(Reason::HeaderMalformed { header, expected })
+    })?;
     let keys = app.config().api_keys.iter();
-    let owner = keys.fold(None, |owner, key| match key.key.matches(said.1.trim()) {
+    let owner = keys.fold(None, |owner, key| match key.key.matches(said.trim()) {
         true => Some(key),
         false => owner,
     });
-    let owner = owner.ok_or(Problem::Unauthorized)?;
+    let stranger = || Problem::Unauthorized(Reason::UnknownClient);
+    let owner = owner.ok_or_else(stranger)?;
     if role == Role::Operator && owner.role != Role::Operator {
         return Err(Problem::Forbidden);
     }
-    Caller::parse(&format!("api:{}", owner.name)).map_err(|_| Problem::Unauthorized)
+    Caller::parse(&format!("api:{}", owner.name)).map_err(|_| stranger())
 }
 
 /// Reads a JSON body of our own API.
@@ -195,5 +219,5 @@ pub(crate) async fn read<T: DeserializeOwned>(http: HttpRequest) -> Result<T, Pr
     }
     let bytes = body::read(http.into_body()).await?;
     let read = serde_json::from_slice::<Object<T>>(&bytes);
-    read.map(|Object(body)| body).map_err(|_| Problem::Invalid)
+    read.map(|Object(body)| body).map_err(|_| Problem::Invalid(misread::explain::<T>(&bytes)))
 }

@@ -24,10 +24,15 @@ pub enum BodyError {
     Incomplete,
 }
 
-/// Why a body that is too long is refused.
-#[must_use]
-pub fn too_long() -> Reason {
-    Reason::BodyTooLong { len_max: u32::try_from(BODY_LEN_MAX).unwrap_or(u32::MAX) }
+impl From<BodyError> for Reason {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => {
+                Self::BodyTooLong { len_max: u32::try_from(BODY_LEN_MAX).unwrap_or(u32::MAX) }
+            }
+            BodyError::Incomplete => Self::BodyIncomplete,
+        }
+    }
 }
 
 /// Where a body breaks that is no JSON; `None`: it is JSON, but another one.

@@ -4,6 +4,7 @@
 //! no secret.
 
 mod audit;
+mod axis;
 mod file;
 mod layers;
 mod upi;
@@ -21,6 +22,7 @@ use kunji_store::{PostgresPlace, Spread};
 use kunji_vault::{Blocklist, Layout, PinLength, RsaKeyError, Secret, TokenKey, Transit};
 
 pub use self::audit::Audit;
+pub use self::axis::{Axis, AxisClient};
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
@@ -87,13 +89,6 @@ pub struct Files {
     pub key_file: PathBuf,
     /// What opens it.
     pub unseal_file: PathBuf,
-}
-
-/// Settings of the Axis-style dialect.
-#[derive(Debug)]
-pub struct Axis {
-    /// Whether test ids or credentials decide.
-    pub mode: AxisMode,
 }
 
 /// Settings of the prepaid dialect.
@@ -280,7 +275,7 @@ impl Config {
             live_per_minute: file.pins.live_per_minute,
             rules: rules(&file.pins, &file.upi)?,
             budget: budget(&file.pins)?,
-            axis: Axis { mode: file.axis.mode },
+            axis: Axis::check(file.axis)?,
             prepaid: Prepaid::check(file.prepaid)?,
             upi: Upi::check(file.upi)?,
             api_keys: api_keys(file.api.keys)?,
@@ -455,6 +450,9 @@ mod tests {
         assert!(Config::check(Layers::defaults().unwrap().read().unwrap()).is_ok());
         let sandbox = Config::check(Layers::sandbox().unwrap().read().unwrap()).unwrap();
         assert_eq!(sandbox.axis.mode, AxisMode::Scenario);
+        assert!(sandbox.axis.is_spoken());
+        let service = Config::check(Layers::defaults().unwrap().read().unwrap()).unwrap();
+        assert!(!service.axis.is_spoken(), "there is nobody to speak to");
         assert_eq!(sandbox.rules.tries_max, 3);
     }
 
@@ -471,7 +469,7 @@ mod tests {
         let key = STOCK_KEY.trim().replace('\n', "\\n");
         let all = all.replace("file:/etc/kunji/stock.pem", &key);
         let config = layered(&all).unwrap();
-        assert_eq!(config.prepaid.clients.len(), 1);
+        assert_eq!((config.prepaid.clients.len(), config.axis.clients.len()), (1, 1));
         assert_eq!(config.api_keys.len(), 1);
         assert_eq!((config.upi.merchants.len(), config.upi.banks.len()), (1, 1));
         assert!(config.upi.merchants[0].channels[0].webhook.is_some());
@@ -491,6 +489,28 @@ mod tests {
         refused("[[api.keys]]\nname = \"x\"\nkey = \"env:HUNTER2_IS_NOT_SET\"", "api.keys.key");
         refused("[[api.keys]]\nname = \"x\"\nkey = 7", "a secret must be text");
         refused("[[api.keys]]\nname = \"x\"\nkey = \"\"", "api.keys.key");
+        let client = |more: &str| format!("[[axis.clients]]\nname = \"app\"\n{more}");
+        let whole = "client_id = \"app\"\nclient_secret = \"hunter2\"\n";
+        refused(&client(""), "axis.clients.client_id: is missing");
+        refused(&client("client_id = \"hunter2\""), "axis.clients.client_secret: is missing");
+        let blank = "client_id = \"hunter2 hunter2\"\nclient_secret = \"hunter2\"";
+        refused(&client(blank), "axis.clients.client_id");
+        let empty = "client_id = \"app\"\nclient_secret = \"\"";
+        refused(&client(empty), "axis.clients.client_secret");
+        for member in ["certificate_subject", "certificate_key"] {
+            let certificate = format!("{whole}{member} = \"hunter2\"\n");
+            refused(&client(&certificate), &format!("axis.clients.{member}: needs TLS"));
+        }
+        refused(&client(&format!("{whole}certificate = \"hunter2\"")), "certificate");
+        let named = |name: &str| client(whole).replace("\"app\"\n", &format!("\"{name}\"\n"));
+        refused(&named("hunter2:x"), "axis.clients.name");
+        refused(&named(&"x".repeat(41)), "axis.clients.name");
+        let twice = client(whole).repeat(2);
+        refused(&twice, "axis.clients.client_id: is given twice");
+        refused(
+            &twice.replacen("\"app\"\nclient_secret", "\"b\"\nclient_secret", 1),
+            "axis.clients.name: is given twice",
+        );
         refused("[upi]\nprefix = \"hunter2\"", "upi.prefix");
         refused("[upi]\npublic_url = \"hunter2\"", "upi.public_url");
         let merchant = "[[upi.merchants]]\nid = \"m\"\nrequest_prefix = \"\"\nhandles = []\n\

@@ -15,6 +15,7 @@ pub mod hardening;
 pub mod limiter;
 pub mod listener;
 pub mod mapper_code;
+mod misread;
 pub mod problem;
 pub mod result_code;
 pub mod routes;

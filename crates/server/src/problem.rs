@@ -3,22 +3,24 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::engine::Fault;
+use kunji_core::reason::Reason;
 use serde::Serialize;
 
 use crate::app::Unanswered;
 use crate::body::BodyError;
 use crate::limiter::RetryAfter;
-use crate::telemetry::ReplyCode;
+use crate::misread;
+use crate::telemetry::{ReplyCode, because};
 
 /// What went wrong, from the caller's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// The body or a parameter cannot be read.
-    Invalid,
+    /// The body or a parameter cannot be read, or is not what it must be.
+    Invalid(Reason),
     /// The credential block cannot be opened, or was used before.
     UnreadableBlock,
     /// No or a wrong bearer key.
-    Unauthorized,
+    Unauthorized(Reason),
     /// The key may not do this.
     Forbidden,
     /// No such resource.
@@ -33,8 +35,8 @@ pub enum Problem {
     TooLarge,
     /// The body does not say that it is JSON.
     NotJson,
-    /// The allowance is used up.
-    TooMany(RetryAfter),
+    /// The allowance, or the budget of wrong guesses, is used up.
+    TooMany(RetryAfter, Reason),
     /// Something broke: the outcome is unknown.
     OutcomeUnknown,
 }
@@ -46,16 +48,43 @@ struct ProblemBody {
     title: &'static str,
     status: u16,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<[Flaw; 1]>,
+}
+
+/// What is wrong with one part of the request.
+#[derive(Serialize)]
+struct Flaw {
+    /// A JSON pointer as a fragment, as RFC 9457 has them.
+    pointer: String,
+    detail: String,
+}
+
+impl Flaw {
+    fn of(reason: &Reason) -> Option<Self> {
+        let (Reason::MemberMissing(member)
+        | Reason::MemberMistyped { member, .. }
+        | Reason::MemberTooLong { member, .. }
+        | Reason::MemberMalformed { member, .. }) = reason
+        else {
+            return None;
+        };
+        let pointer = match member.as_ref() {
+            misread::BODY => "#".to_owned(),
+            member => format!("#/{}", member.replace('.', "/")),
+        };
+        Some(Self { pointer, detail: reason.to_string() })
+    }
 }
 
 impl Problem {
-    fn words(self) -> (StatusCode, &'static str, &'static str) {
+    fn words(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::Invalid => (StatusCode::BAD_REQUEST, "invalid_request", "Invalid request"),
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request", "Invalid request"),
             Self::UnreadableBlock => {
                 (StatusCode::BAD_REQUEST, "unreadable_block", "Credential block not accepted")
             }
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Self::UnknownCredential => {
@@ -73,7 +102,7 @@ impl Problem {
             Self::NotJson => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Content type must be JSON")
             }
-            Self::TooMany(_) => {
+            Self::TooMany(..) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests")
             }
             Self::OutcomeUnknown => (
@@ -86,11 +115,31 @@ impl Problem {
 
     /// The status, the code and the body.
     #[must_use]
-    pub fn say(self) -> (StatusCode, &'static str, Vec<u8>) {
+    pub fn say(&self) -> (StatusCode, &'static str, Vec<u8>) {
         let (status, code, title) = self.words();
-        let body = ProblemBody { kind: "about:blank", title, status: status.as_u16(), code };
+        let errors = self.reason().and_then(|reason| Flaw::of(&reason)).map(|flaw| [flaw]);
+        let http = status.as_u16();
+        let body = ProblemBody { kind: "about:blank", title, status: http, code, errors };
         // Text and a number: writing them to memory cannot fail.
         (status, code, serde_json::to_vec(&body).unwrap_or_default())
+    }
+}
+
+impl Problem {
+    /// Why it is one, where that is not known from what was decided.
+    fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Invalid(reason) | Self::Unauthorized(reason) | Self::TooMany(_, reason) => {
+                Some(reason.clone())
+            }
+            Self::Forbidden => Some(Reason::RoleMissing("operator".into())),
+            Self::NotFound => Some(Reason::UnknownPath),
+            Self::UnknownCredential => Some(Reason::NoSuchCredential),
+            Self::MethodNotAllowed => Some(Reason::WrongMethod),
+            Self::TooLarge => Some(BodyError::TooLarge.into()),
+            Self::NotJson => Some(Reason::NotCalledJson),
+            Self::UnreadableBlock | Self::Duplicate | Self::OutcomeUnknown => None,
+        }
     }
 }
 
@@ -101,15 +150,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, code, body) = self.say();
         let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
-        if let Self::TooMany(RetryAfter { seconds }) = self {
+        if let Self::TooMany(RetryAfter { seconds }, _) = self {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self == Self::Unauthorized {
+        if matches!(self, Self::Unauthorized(_)) {
             let challenge = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response.extensions_mut().insert(ReplyCode(code));
-        response
+        because(response, self.reason())
     }
 }
 
@@ -117,14 +166,14 @@ impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge => Self::TooLarge,
-            BodyError::Incomplete => Self::Invalid,
+            BodyError::Incomplete => Self::Invalid(error.into()),
         }
     }
 }
 
 impl From<RetryAfter> for Problem {
     fn from(after: RetryAfter) -> Self {
-        Self::TooMany(after)
+        Self::TooMany(after, Reason::AllowanceUsedUp)
     }
 }
 
@@ -132,7 +181,7 @@ impl From<Unanswered> for Problem {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Fault(fault) => fault.into(),
-            Unanswered::TooMany(after) => after.into(),
+            Unanswered::TooMany(after) => Self::TooMany(after, Reason::GuessBudgetUsedUp),
         }
     }
 }

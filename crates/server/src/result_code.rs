@@ -39,8 +39,10 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str) {
     match refusal {
         Refusal::Duplicate => ("U01", "Duplicate request id"),
         Refusal::UnreadableBlock => ("U54", "Credential block is not valid for this transaction"),
-        Refusal::WrongPin { .. } => ("ZM", "Wrong MPIN"),
-        Refusal::PinBlocked { .. } | Refusal::GuessBudgetUsedUp => ("Z6", "MPIN tries exceeded"),
+        Refusal::WrongPin { .. } => ("ZM", "Invalid mpin"),
+        Refusal::PinBlocked { .. } | Refusal::GuessBudgetUsedUp => {
+            ("Z6", "Number of pin tries exceeded.")
+        }
         Refusal::PinNotSet => ("AM", "MPIN not set"),
         Refusal::PinRefused(_) => ("RM", "New MPIN does not meet security requirements"),
         Refusal::RegistrationBlocked { .. } => ("RN", "Registration blocked"),

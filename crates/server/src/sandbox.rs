@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json};
 use kunji_core::engine::Fault;
 use kunji_core::ids::Mobile;
+use kunji_core::reason::Reason;
 use kunji_core::store::Store as _;
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +53,9 @@ async fn outbox(
     State(app): State<App>,
     query: Result<Query<OutboxQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(OutboxQuery { to }) = query.map_err(|_| Problem::Invalid)?;
-    let to = Mobile::parse(&to).map_err(|_| Problem::Invalid)?;
+    let Query(OutboxQuery { to }) = query.map_err(|_| Problem::Invalid(Reason::missing("to")))?;
+    let to = Mobile::parse(&to)
+        .map_err(|_| Problem::Invalid(Reason::malformed("to", "a mobile number")))?;
     let issuer = app.issuer();
     let kept = issuer.store.outbox(&to).await.map_err(Fault::from)?;
     let open = |message: kunji_core::outbox::Message| {
@@ -92,7 +94,9 @@ async fn advance(
     http: Request,
 ) -> Result<Json<ClockReply>, Problem> {
     let AdvanceBody { advance } = api::read(http).await?;
-    app.clock().advance(span_ms(&advance).ok_or(Problem::Invalid)?);
+    let malformed =
+        || Problem::Invalid(Reason::malformed("advance", "a span of time, as 24h, 1h30m or 500ms"));
+    app.clock().advance(span_ms(&advance).ok_or_else(malformed)?);
     ground.keep_clock(app.clock()).map_err(|_| Problem::OutcomeUnknown)?;
     Ok(clock(State(app)).await)
 }

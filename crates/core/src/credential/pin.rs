@@ -2,8 +2,7 @@
 
 use kunji_vault::Weakness;
 
-use super::{Answer, Credential, Decision, Facts, Outcome, PinState, Plan, Question, Told};
-use crate::ids::{CustomerId, Vpa};
+use super::{Answer, Credential, Decision, Outcome, PinState, Plan, Question, Told};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::rules::{Rules, TRIES_MAX};
@@ -24,23 +23,7 @@ impl Credential {
         }
     }
 
-    pub(super) fn plan_change(
-        &self,
-        customer: &CustomerId,
-        vpa: Option<&Vpa>,
-        rules: &Rules,
-        stamp: &Stamp,
-    ) -> Plan<'_> {
-        if self.holder.customer != *customer {
-            return Refusal::OwnerMismatch.into();
-        }
-        let carries_vpa = match &self.facts {
-            Facts::Account(account) => vpa.is_none_or(|vpa| account.vpas.contains(vpa)),
-            Facts::Card(_) => false,
-        };
-        if !carries_vpa {
-            return (Refusal::OwnerMismatch, Reason::OtherVpa).into();
-        }
+    pub(super) fn plan_change(&self, rules: &Rules, stamp: &Stamp) -> Plan<'_> {
         match self.usable_pin(stamp) {
             Err(refusal) => refusal.into(),
             Ok(()) => Plan::Ask(Question {
@@ -165,11 +148,12 @@ mod tests {
     use kunji_vault::{PinUse, Transit};
 
     use super::*;
-    use crate::command::Command;
+    use crate::command::{AccountClaim, Command};
     use crate::credential::PinRecord;
     use crate::credential::sample::{
         account, block, block_pin, card, customer, decide, decide_by, now, stamp, verifier,
     };
+    use crate::ids::Vpa;
     use crate::time::{DAY_MS, Millis};
 
     fn verify() -> Command {
@@ -181,6 +165,7 @@ mod tests {
         Command::Change {
             customer: customer(customer_name),
             vpa: Some(Vpa::parse(vpa).unwrap()),
+            account: AccountClaim::default(),
             current: block(),
             new: block(),
             transit: Transit::ClearAllowed,

@@ -55,7 +55,9 @@ fn refused(refusal: Refusal) -> Reply {
         Refusal::UnknownCredential => problem(Problem::UnknownCredential),
         Refusal::UnreadableBlock => problem(Problem::UnreadableBlock),
         Refusal::Duplicate => problem(Problem::Duplicate),
-        Refusal::GuessBudgetUsedUp => problem(Problem::TooMany(RetryAfter { seconds: 1 })),
+        Refusal::GuessBudgetUsedUp => {
+            problem(Problem::TooMany(RetryAfter { seconds: 1 }, refusal.into()))
+        }
         Refusal::OwnerMismatch
         | Refusal::PinRefused(_)
         | Refusal::RegistrationBlocked { .. }
@@ -73,7 +75,7 @@ fn refused(refusal: Refusal) -> Reply {
         | Refusal::HolderNotVerified
         | Refusal::HolderMismatch
         | Refusal::AlreadyBlocked(_)
-        | Refusal::NotBlocked => problem(Problem::Invalid),
+        | Refusal::NotBlocked => problem(Problem::Invalid(refusal.into())),
     }
 }
 

@@ -112,6 +112,9 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     telemetry::start_logs(config.log.1, config.log.0);
     refused.say();
+    if config.axis.mode != AxisMode::Off && !config.axis.is_spoken() {
+        tracing::info!("the Axis-style API is off: axis.clients names nobody who may call it");
+    }
     if config.axis.mode == AxisMode::Scenario {
         tracing::warn!("axis.mode is scenario: test ids decide, not the accounts");
     }

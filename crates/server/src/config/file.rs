@@ -106,6 +106,18 @@ pub(super) struct Pins {
 #[serde(deny_unknown_fields)]
 pub(super) struct AxisFile {
     pub(super) mode: AxisMode,
+    pub(super) clients: Vec<AxisClientFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AxisClientFile {
+    pub(super) name: String,
+    pub(super) client_id: Option<SecretSource>,
+    pub(super) client_secret: Option<SecretSource>,
+    /// What names a client certificate: known, so that it can be refused by its name.
+    pub(super) certificate_subject: Option<SecretSource>,
+    pub(super) certificate_key: Option<SecretSource>,
 }
 
 /// Who decides in the Axis-style dialect.

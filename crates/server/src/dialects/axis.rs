@@ -1,5 +1,6 @@
 //! The Axis-style bank API: change MPIN, set or reset MPIN, OTP request (contract page `axis.md`).
 
+mod client;
 mod handlers;
 mod reply;
 mod request;
@@ -9,10 +10,11 @@ use axum::Router;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use kunji_core::reason::Reason;
 
 use self::reply::ApiError;
 use crate::app::App;
-use crate::config::{AxisMode, Config};
+use crate::config::Config;
 
 /// Where an MPIN is changed.
 pub const CHANGE_MPIN: &str = "/api/transactions/v1/changempin";
@@ -25,10 +27,10 @@ pub use self::reply::ALL_CODES;
 
 /// The routes of this dialect.
 pub(super) fn routes(config: &Config) -> Router<App> {
-    if config.axis.mode == AxisMode::Off {
+    if !config.axis.is_spoken() {
         return Router::new();
     }
-    let wrong_method = || async { ApiError::MethodNotAllowed };
+    let wrong_method = || async { ApiError::MethodNotAllowed.because(Reason::WrongMethod) };
     Router::new()
         .route(CHANGE_MPIN, post(handlers::change_mpin).fallback(wrong_method))
         .route(SET_RESET_MPIN, post(handlers::set_reset_mpin).fallback(wrong_method))
@@ -39,5 +41,5 @@ pub(super) fn routes(config: &Config) -> Router<App> {
 pub(super) fn not_found(uri: &Uri) -> Option<Response> {
     let ours = ["/api/transactions/", "/api/axis/"];
     let ours = ours.iter().any(|root| uri.path().starts_with(root));
-    ours.then(|| ApiError::NotFound.into_response())
+    ours.then(|| ApiError::NotFound.because(Reason::UnknownPath).into_response())
 }

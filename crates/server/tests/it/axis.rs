@@ -1,8 +1,10 @@
 //! The Axis-style bank API, row for row of its contract.
 
+mod callers;
 mod change;
 mod document;
 mod live;
+mod reasons;
 mod registration;
 mod transport;
 
@@ -24,6 +26,7 @@ const LIVE: (&str, &str) = ("X-Kunji-Mode", "live");
 
 /// Every error body, byte for byte.
 pub(crate) const ERRORS: &[&str] = &[
+    r#"{"message":"Unauthorized","error":{"errors":[{"errorCode":"E40100","errorMessage":"Unauthorized","errorDescription":"The client id or the client secret is missing or not valid"}]},"statusCode":401}"#,
     r#"{"message":"Incorrect old MPIN","error":{"errors":[{"errorCode":"E40101","errorMessage":"Incorrect old MPIN","errorDescription":"The old MPIN provided is incorrect"}]},"statusCode":401}"#,
     r#"{"message":"Invalid input parameters","error":{"errors":[{"errorCode":"E40001","errorMessage":"Mandatory field missing","errorDescription":"One or more mandatory fields are missing or invalid"}]},"statusCode":400}"#,
     r#"{"message":"Invalid input parameters","error":{"errors":[{"errorCode":"E40001","errorMessage":"Mandatory field missing","errorDescription":"One or more mandatory fields are missing or invalid"}]},"statusCode":415}"#,
@@ -61,7 +64,12 @@ fn change_said(asked: &Value, answer: &Answer) -> Said {
     let body = &asked["ChangeMPINRequest"]["SetResetMPINRequestBody"];
     let of = |value: &Value| value.as_str().unwrap().to_owned();
     let (customer, txn) = (of(&body["customerId"]), of(&body["txnId"]));
-    let (account, vpa) = (of(&body["ac"]["accRefNumber"]), of(&body["ac"]["vpa"]));
+    let account = of(&body["ac"]["accRefNumber"]);
+    // As the seed has them, however the request writes them.
+    let (name, vpa) = match account.as_str() {
+        "ACC000000002" => ("Asha Rao", "asha@axis"),
+        _ => ("John Doe", "johndoe@axis"),
+    };
     let text = starred(&answer.text(), "responseUUID", is_uuid);
     assert_eq!(
         starred(&text, "data", |data| STANDARD.decode(data).is_ok()),
@@ -72,7 +80,7 @@ fn change_said(asked: &Value, answer: &Answer) -> Said {
     assert_eq!(
         starred(&data, "timestamp", is_iso),
         format!(
-            r#"{{"txnId":"{txn}","customerId":"{customer}","bank":"AXIS","account":{{"accRefNumber":"{account}","name":"John Doe","vpa":"{vpa}"}},"status":"MPIN_CHANGED","timestamp":"*","message":"UPI MPIN has been changed successfully"}}"#
+            r#"{{"txnId":"{txn}","customerId":"{customer}","bank":"AXIS","account":{{"accRefNumber":"{account}","name":"{name}","vpa":"{vpa}"}},"status":"MPIN_CHANGED","timestamp":"*","message":"UPI MPIN has been changed successfully"}}"#
         )
     );
     Said { http: 200, code: "00".to_owned() }
@@ -93,8 +101,7 @@ const STATUSES: &[(&str, &str)] = &[
     ("SP", "Wrong ATM PIN"),
     ("RN", "Registration blocked"),
     ("RM", "New MPIN does not meet security requirements"),
-    ("XH", "No such account"),
-    ("Z6", "MPIN tries exceeded"),
+    ("Z6", "Number of pin tries exceeded."),
     ("U01", "Duplicate request id"),
     ("U54", "Credential block is not valid for this transaction"),
 ];
@@ -133,6 +140,7 @@ fn status_said(path: &str, answer: &Answer) -> Said {
 
 /// The tables of all calls of this dialect.
 pub(crate) fn tables() -> Vec<(&'static str, &'static crate::coverage::Table)> {
-    let modules = [change::TABLES, live::TABLES, registration::TABLES, transport::TABLES];
+    let modules =
+        [callers::TABLES, change::TABLES, live::TABLES, registration::TABLES, transport::TABLES];
     modules.into_iter().flatten().copied().collect()
 }

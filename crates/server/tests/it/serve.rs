@@ -14,7 +14,8 @@ use ureq::http::Method;
 use crate::support::blocks::{ASHA, JOHN, maker, sealed, sealed_change};
 use crate::support::watched::{Watched, free_port};
 use crate::support::{
-    CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, change_asha, change_john, fresh, reset, token,
+    AXIS_CLIENT, AXIS_CLIENTS, CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, change_asha,
+    change_john, fresh, reset, token,
 };
 
 const OWN_STORE: &str = "
@@ -67,7 +68,7 @@ impl Home {
 
     /// With the accounts and cards that a sandbox starts with.
     fn seeded(more: &str) -> Self {
-        let home = Self::new(&[more, SEEDED_STORE, WHO]);
+        let home = Self::new(&[more, SEEDED_STORE, WHO, AXIS_CLIENTS]);
         let kunji = Kunji::sandbox_in(&home.path("sand"));
         // The keys are whole once they are handed out.
         kunji.get("/.well-known/jwks.json");
@@ -179,7 +180,8 @@ fn the_account_decides_whatever_the_headers_ask_for() {
         &[("X-AXIS-TEST-ID", "9"), ("X-Kunji-Mode", "live")],
     ];
     let code = |said: Value| said["error"]["errors"][0]["errorCode"].as_str().map(str::to_owned);
-    for headers in asked {
+    for headers in asked.map(|headers| [headers, &AXIS_CLIENT[..]].concat()) {
+        let headers = headers.as_slice();
         // Clear digits are no block, right or wrong; that is no try either.
         for body in [change_john("1234", "4826"), change_john("9999", "4826")] {
             let answer = kunji.post(CHANGE_MPIN, headers, &body);
@@ -196,7 +198,8 @@ fn the_account_decides_whatever_the_headers_ask_for() {
             Some("E40101")
         );
     }
-    let answer = kunji.post(CHANGE_MPIN, &[], &sealed_change(&maker, JOHN, "1234", "4826"));
+    let answer =
+        kunji.post(CHANGE_MPIN, &AXIS_CLIENT, &sealed_change(&maker, JOHN, "1234", "4826"));
     assert_eq!(answer.status, 200);
 }
 
@@ -223,7 +226,10 @@ fn clear_digits_are_no_pin_of_our_own_api() {
 fn clear_digits_are_taken_where_the_configuration_says_so() {
     let home = Home::seeded("[pins]\nallow_clear_pin = true\n");
     let watched = home.start();
-    assert_eq!(watched.kunji.post(CHANGE_MPIN, &[], &change_asha("804913", "590284")).status, 200);
+    assert_eq!(
+        watched.kunji.post(CHANGE_MPIN, &AXIS_CLIENT, &change_asha("804913", "590284")).status,
+        200
+    );
 }
 
 #[test]
@@ -585,7 +591,9 @@ fn a_wrong_account_is_told_like_a_wrong_vpa() {
         [customer, account, "johndoe@axis"],
         ["CIF12345678", account, vpa],
     ]
-    .map(|who| kunji.post(CHANGE_MPIN, &[], &sealed_change(&maker, who, "804913", "590284")));
+    .map(|who| {
+        kunji.post(CHANGE_MPIN, &AXIS_CLIENT, &sealed_change(&maker, who, "804913", "590284"))
+    });
     assert_eq!(answers[0].status, 400);
     assert!(answers.iter().all(|answer| answer.body == answers[0].body));
 }
@@ -638,4 +646,66 @@ operator = true
     assert_eq!(clear("a key of ops"), (403, json!("forbidden")));
     assert_eq!(clear("a key of the desk"), (200, json!("cleared")));
     assert_eq!(watched.stop().0, Some(0));
+}
+
+#[test]
+fn the_bank_s_api_is_off_while_nobody_may_call_it() {
+    for mode in ["", "[axis]\nmode = 'live'\n", "[axis]\nmode = 'scenario'\n"] {
+        let home = Home::new(&[mode, OWN_STORE, WHO]);
+        let watched = home.start();
+        for headers in [&AXIS_CLIENT[..], &[("X-AXIS-TEST-ID", "1")], &[("X-Kunji-Mode", "live")]] {
+            let answer = watched.kunji.post(CHANGE_MPIN, headers, &change_john("1234", "4826"));
+            let code = &answer.json()["error"]["errors"][0]["errorCode"];
+            assert_eq!((answer.status, code), (404, &json!("E40401")), "{mode}");
+        }
+    }
+}
+
+#[test]
+fn the_bank_s_clients_are_strangers_to_each_other() {
+    let other = AXIS_CLIENTS.replace("'app'", "'web'").replace("'sandbox", "'other");
+    let home = Home::seeded("");
+    let settings = "[pins]\nallow_clear_pin = true\nlive_per_minute = 2\n";
+    home.put("kunji.toml", &[settings, SEEDED_STORE, WHO, AXIS_CLIENTS, &other].concat());
+    let watched = home.start();
+    let web = [("X-IBM-Client-Id", "other"), ("X-IBM-Client-Secret", "other-client-secret")];
+    let code = |headers: &[(&str, &str)], body: &Value| {
+        let said = watched.kunji.post(CHANGE_MPIN, headers, body).json();
+        let code = said["error"]["errors"][0]["errorCode"].as_str();
+        code.or(said["SetResetMPINResponseBody"]["code"].as_str()).unwrap().to_owned()
+    };
+    // One's secret is not the other's, and the sandbox's way in is not there.
+    let body = change_john("1234", "4826");
+    for headers in [&[][..], &[AXIS_CLIENT[0], web[1]], &[web[0], AXIS_CLIENT[1]]] {
+        assert_eq!(code(headers, &body), "E40100");
+    }
+    assert_eq!(code(&AXIS_CLIENT, &body), "00");
+    assert_eq!(code(&AXIS_CLIENT, &body), "00", "the stored answer");
+    // The same transaction of another client is another one.
+    assert_eq!(code(&web, &body), "E40101");
+    // One has used up its allowance, and the other has not.
+    assert_eq!(code(&AXIS_CLIENT, &change_john("4826", "7392")), "E42901");
+    assert_eq!(code(&web, &change_john("4826", "7392")), "00");
+    assert_eq!(watched.stop().0, Some(0));
+    let store =
+        kunji_store::Embedded::open(&home.path("sand/store-1"), Default::default()).unwrap();
+    let mut callers: Vec<_> = kunji_testkit::verify_chains(&store)
+        .iter()
+        .map(|event| event.caller.to_string())
+        .filter(|caller| caller.starts_with("axis:"))
+        .collect();
+    callers.dedup();
+    assert_eq!(callers, ["axis:app:changempin", "axis:web:changempin"]);
+}
+
+#[test]
+fn a_client_certificate_is_not_taken_in_silence() {
+    for member in ["certificate_subject", "certificate_key"] {
+        let client = AXIS_CLIENTS.replace("client_id", &format!("{member} = 's3cret'\nclient_id"));
+        check_refused(&client, &format!("axis.clients.{member}: needs TLS"));
+    }
+    check_refused(
+        &AXIS_CLIENTS.replace("client_id", "certificate = 's3cret'\nclient_id"),
+        "certificate",
+    );
 }

@@ -35,6 +35,18 @@ pub(crate) const CLIENT: &[(&str, &str)] = &[
     ("Content-Type", "application/json"),
 ];
 
+/// The headers of the Axis-style API's client, in the sandbox and in [`AXIS_CLIENTS`].
+pub(crate) const AXIS_CLIENT: [(&str, &str); 2] =
+    [("X-IBM-Client-Id", "sandbox"), ("X-IBM-Client-Secret", "sandbox-client-secret")];
+
+/// The same client for a configuration of `kunji serve`.
+pub(crate) const AXIS_CLIENTS: &str = "
+[[axis.clients]]
+name = 'app'
+client_id = 'sandbox'
+client_secret = 'sandbox-client-secret'
+";
+
 /// A process that is killed when the test ends.
 pub(crate) struct Kunji {
     /// Where it answers.
@@ -233,7 +245,8 @@ impl Kunji {
 
     /// Change MPIN decided by the account.
     pub(crate) fn change_live(&self, body: &Value) -> Answer {
-        self.post(CHANGE_MPIN, &[("X-Kunji-Mode", "live")], body)
+        let [id, secret] = AXIS_CLIENT;
+        self.post(CHANGE_MPIN, &[("X-Kunji-Mode", "live"), id, secret], body)
     }
 
     /// One prepaid call: what was answered, and the JSON inside of its token.
@@ -366,6 +379,14 @@ pub(crate) fn change(customer: &str, account: &str, vpa: &str, old: &str, new: &
     inner["customerId"] = json!(customer);
     inner["ac"]["accRefNumber"] = json!(account);
     inner["ac"]["vpa"] = json!(vpa);
+    if account != "ACC123456789" {
+        // Shows nothing of the number.
+        inner["ac"]["maskedAccnumber"] = json!("*****");
+    }
+    if account.starts_with("STOCKREF") {
+        inner["bank"] = json!("KUNJ");
+        inner["ac"]["ifsc"] = json!("KUNJ0000001");
+    }
     inner["txnId"] = json!(fresh("TXN"));
     inner["cred"]["data"]["code"] = json!(old);
     inner["newcred"]["data"]["code"] = json!(new);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use kunji_core::audit::{Head, Subject};
-use kunji_core::command::{Command, Request, Target};
+use kunji_core::command::{AccountClaim, Command, Request, Target};
 use kunji_core::credential::Credential;
 use kunji_core::engine::{Engine, Fault, Inline};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
@@ -72,6 +72,7 @@ impl<S: Store> Bench<S> {
         let command = Command::Change {
             customer: CustomerId::parse("CIF-A1").unwrap(),
             vpa: Some(Vpa::parse("A1@kunji").unwrap()),
+            account: AccountClaim::default(),
             current: PinBlock::absorb(from.to_owned()),
             new: PinBlock::absorb(to.to_owned()),
             transit: Transit::ClearAllowed,

@@ -1,7 +1,7 @@
 //! How a story's act becomes a command that can be made more than once.
 
 use kunji_core::card::Expiry;
-use kunji_core::command::{Command, HolderClaim};
+use kunji_core::command::{AccountClaim, Command, HolderClaim};
 use kunji_core::credential::Facts;
 use kunji_core::ids::{CardTail, CredentialKind, CustomerId, TxnId, Vpa};
 use kunji_vault::{BirthDate, PinBlock, PinUse};
@@ -84,6 +84,7 @@ impl<H: Home> EngineStage<H> {
         Box::new(move || Command::Change {
             customer: customer.clone(),
             vpa: Some(vpa.clone()),
+            account: AccountClaim::default(),
             current: PinBlock::absorb(current.clone()),
             new: PinBlock::absorb(new.clone()),
             transit,

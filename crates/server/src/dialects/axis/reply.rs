@@ -4,7 +4,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kunji_core::credential::{Credential, Facts};
 use kunji_core::engine::{Fault, Verdict, Voice};
+use kunji_core::ids::Vpa;
+use kunji_core::reason::Reason;
 use kunji_core::receipt::Reply;
 use kunji_core::refusal::Refusal;
 use kunji_core::time::{Millis, Stamp};
@@ -18,14 +21,14 @@ use super::wire::{
 };
 use crate::app::Unanswered;
 use crate::limiter::RetryAfter;
-use crate::telemetry::ReplyCode;
+use crate::telemetry::{ReplyCode, because};
 use crate::{result_code, wall};
 
 /// Every code that this dialect can answer; each is reached by a test.
 pub const ALL_CODES: &[&str] = &[
-    "00", "01", "99", "E40001", "E40002", "E40004", "E40101", "E40401", "E40501", "E40901",
-    "E40902", "E41301", "E42301", "E42901", "E50301", "AJ", "RM", "RN", "SP", "U01", "U54", "XH",
-    "XL", "XN", "XR", "Z6", "ZR", "ZS", "ZT",
+    "00", "01", "99", "E40001", "E40002", "E40004", "E40100", "E40101", "E40401", "E40501",
+    "E40901", "E40902", "E41301", "E42301", "E42901", "E50301", "AJ", "RM", "RN", "SP", "U01",
+    "U54", "XL", "XN", "XR", "Z6", "ZR", "ZS", "ZT",
 ];
 
 /// Every error body of this API.
@@ -34,6 +37,7 @@ pub(super) enum ApiError {
     InvalidInput,
     InvalidTestId,
     WeakMpin,
+    UnknownClient,
     WrongMpin,
     NotFound,
     MethodNotAllowed,
@@ -77,6 +81,12 @@ impl ApiError {
                 "E40004",
                 "MPIN validation failed",
                 "New MPIN does not meet security requirements",
+            ),
+            Self::UnknownClient => same(
+                StatusCode::UNAUTHORIZED,
+                "E40100",
+                "Unauthorized",
+                "The client id or the client secret is missing or not valid",
             ),
             Self::WrongMpin => same(
                 StatusCode::UNAUTHORIZED,
@@ -143,6 +153,25 @@ impl ApiError {
     }
 }
 
+/// An error, and why it is one: who runs this is told, the caller is not.
+#[derive(Debug)]
+pub(super) struct Denied {
+    error: ApiError,
+    reason: Option<Reason>,
+}
+
+impl ApiError {
+    pub(super) fn because(self, reason: Reason) -> Denied {
+        Denied { error: self, reason: Some(reason) }
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        because(self.error.into_response(), self.reason)
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = respond(self.reply());
@@ -157,24 +186,26 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<Fault> for ApiError {
+impl From<Fault> for Denied {
     fn from(_: Fault) -> Self {
-        Self::Unknown
+        Self { error: ApiError::Unknown, reason: None }
     }
 }
 
-impl From<Unanswered> for ApiError {
+impl From<Unanswered> for Denied {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Fault(fault) => fault.into(),
-            Unanswered::TooMany(after) => after.into(),
+            Unanswered::TooMany(after) => {
+                ApiError::TooMany(after).because(Reason::GuessBudgetUsedUp)
+            }
         }
     }
 }
 
-impl From<RetryAfter> for ApiError {
+impl From<RetryAfter> for Denied {
     fn from(after: RetryAfter) -> Self {
-        Self::TooMany(after)
+        ApiError::TooMany(after).because(Reason::AllowanceUsedUp)
     }
 }
 
@@ -196,7 +227,8 @@ pub(super) fn respond(reply: Reply) -> Response {
     response
 }
 
-/// What a change-MPIN reply echoes: borrowed from the request, or its own.
+/// What a change-MPIN reply echoes: borrowed from the request, or its own. By a test id it names
+/// the account as the request does; else as it is kept.
 #[derive(Debug)]
 pub(super) struct ChangeEcho<S> {
     service_id: S,
@@ -241,17 +273,37 @@ impl<'a> ChangeEcho<&'a str> {
 }
 
 impl<S: AsRef<str>> ChangeEcho<S> {
+    /// The account as the request names it.
+    pub(super) fn account(&self) -> ChangedAccount<'_> {
+        ChangedAccount {
+            acc_ref_number: self.reference.as_ref(),
+            name: self.name.as_ref(),
+            vpa: self.vpa.as_ref(),
+        }
+    }
+
+    /// The account as it is kept, by the VPA that the request means.
+    fn kept<'a>(&'a self, credential: &'a Credential) -> ChangedAccount<'a> {
+        let account = match &credential.facts {
+            Facts::Account(account) => Some(account),
+            Facts::Card(_) => None,
+        };
+        let meant = Vpa::parse(self.vpa.as_ref()).ok();
+        let own = account.zip(meant.as_ref()).and_then(|(account, meant)| account.own_vpa(meant));
+        ChangedAccount {
+            acc_ref_number: credential.id.name(),
+            name: &credential.holder.name,
+            vpa: own.map_or_else(|| self.vpa.as_ref(), Vpa::as_str),
+        }
+    }
+
     /// The success body, at an instant and with an id of its own.
-    pub(super) fn success(&self, now: Millis, id: [u8; 16]) -> Reply {
+    pub(super) fn success(&self, account: ChangedAccount<'_>, now: Millis, id: [u8; 16]) -> Reply {
         let data = ChangedData {
             txn_id: self.txn.as_ref(),
             customer_id: self.customer.as_ref(),
             bank: self.bank.as_ref(),
-            account: ChangedAccount {
-                acc_ref_number: self.reference.as_ref(),
-                name: self.name.as_ref(),
-                vpa: self.vpa.as_ref(),
-            },
+            account,
             status: "MPIN_CHANGED",
             timestamp: wall::iso(now),
             message: "UPI MPIN has been changed successfully",
@@ -274,7 +326,10 @@ impl Voice for ChangeEcho<String> {
     fn say(&self, verdict: Verdict<'_>) -> Reply {
         let Stamp { now, entropy, .. } = *verdict.stamp;
         match verdict.outcome {
-            Ok(_) => self.success(now, entropy),
+            Ok(_) => {
+                let kept = verdict.credential.map(|credential| self.kept(credential));
+                self.success(kept.unwrap_or_else(|| self.account()), now, entropy)
+            }
             Err(refusal) => change_refusal(refusal).reply(),
         }
     }
@@ -344,7 +399,17 @@ impl StatusEcho {
 
 impl Voice for StatusEcho {
     fn say(&self, verdict: Verdict<'_>) -> Reply {
-        let (code, status) = result_code::of(verdict.outcome);
+        let outcome = match verdict.outcome {
+            Err(Refusal::GuessBudgetUsedUp) => {
+                return ApiError::TooMany(RetryAfter { seconds: 1 }).reply();
+            }
+            // Whether there is such a customer is told to nobody.
+            Err(Refusal::UnknownCredential | Refusal::OwnerMismatch) => {
+                Err(Refusal::NoSuchDebitCard)
+            }
+            told => told,
+        };
+        let (code, status) = result_code::of(outcome);
         self.reply(code, status)
     }
 }

@@ -3,28 +3,34 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use kunji_core::reason::Reason;
 use kunji_vault::PinBlock;
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::body::{object, object_if_any};
+use crate::misread;
 
-/// Text that is there: a non-empty JSON string.
+/// Longest id and longest name in any member, in characters.
+pub(super) const ID_LEN_MAX: usize = 64;
+pub(super) const NAME_LEN_MAX: usize = 128;
+
+/// Text that is there: a JSON string of at least one character, and no more than may be kept.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
-pub(super) struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a, const LEN_MAX: usize = ID_LEN_MAX>(Cow<'a, str>);
 
-impl Text<'_> {
+impl<const LEN_MAX: usize> Text<'_, LEN_MAX> {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    fn into_owned(self) -> Text<'static> {
+    fn into_owned(self) -> Text<'static, LEN_MAX> {
         Text(Cow::Owned(self.0.into_owned()))
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a, const LEN_MAX: usize> Deserialize<'de> for Text<'a, LEN_MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
 
@@ -45,9 +51,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         }
 
         let text = deserializer.deserialize_str(TextVisitor)?;
-        match text.is_empty() {
-            true => Err(D::Error::custom("empty text")),
-            false => Ok(Self(text)),
+        if text.is_empty() {
+            return Err(misread::empty());
+        }
+        // No text has more characters than bytes.
+        if text.len() <= LEN_MAX {
+            return Ok(Self(text));
+        }
+        match text.chars().count() {
+            len if len > LEN_MAX => Err(misread::too_long(len, LEN_MAX)),
+            _ => Ok(Self(text)),
         }
     }
 }
@@ -111,37 +124,51 @@ pub(super) struct ChangeMpin<'a> {
     pub(super) _device: DeviceBody,
 }
 
-/// `ac`: every member is mandatory, though only three are used.
+/// `ac`: every member is mandatory.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AccountBody<'a> {
     #[serde(borrow)]
     pub(super) acc_ref_number: Text<'a>,
     #[serde(borrow)]
-    pub(super) name: Text<'a>,
-    #[serde(borrow, rename = "ifsc")]
-    _ifsc: Text<'a>,
-    #[serde(borrow, rename = "maskedAccnumber")]
-    _masked: Text<'a>,
-    #[serde(borrow, rename = "status")]
-    _status: Text<'a>,
-    #[serde(borrow, rename = "type")]
-    _type: Text<'a>,
+    pub(super) name: Text<'a, NAME_LEN_MAX>,
     #[serde(borrow)]
-    pub(super) vpa: Text<'a>,
-    #[serde(borrow, rename = "aeba")]
-    _aeba: Text<'a>,
+    pub(super) ifsc: Text<'a>,
+    #[serde(borrow, rename = "maskedAccnumber")]
+    pub(super) masked: Text<'a>,
+    #[serde(borrow)]
+    pub(super) status: Text<'a>,
+    #[serde(borrow, rename = "type")]
+    pub(super) kind: Text<'a>,
+    #[serde(borrow)]
+    pub(super) vpa: Text<'a, NAME_LEN_MAX>,
+    #[serde(borrow)]
+    pub(super) aeba: Text<'a>,
 }
 
 /// `cred` and `newcred`.
 #[derive(Debug, Deserialize)]
 pub(super) struct CredBody<'a> {
     #[serde(borrow, rename = "type")]
-    _type: Text<'a>,
+    kind: Text<'a>,
     #[serde(borrow, rename = "subType")]
-    _sub_type: Text<'a>,
+    sub_type: Text<'a>,
     #[serde(deserialize_with = "object")]
     pub(super) data: CredData,
+}
+
+impl CredBody<'_> {
+    /// Whether it says to be an MPIN; `members` are the names of its type and subtype.
+    pub(super) fn must_be_mpin(&self, members: [&'static str; 2]) -> Result<(), Reason> {
+        let [kind, sub_type] = members;
+        if self.kind.as_str() != "PIN" {
+            return Err(Reason::malformed(kind, "PIN"));
+        }
+        match self.sub_type.as_str() {
+            "MPIN" => Ok(()),
+            _ => Err(Reason::malformed(sub_type, "MPIN")),
+        }
+    }
 }
 
 /// `data` of a credential: the one member that only the vault can read.
@@ -153,13 +180,15 @@ pub(super) struct CredData {
 
 fn present_block<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PinBlock, D::Error> {
     let block = PinBlock::deserialize(deserializer)?;
-    match block.is_text() && !block.is_empty() {
-        true => Ok(block),
-        false => Err(D::Error::custom("no code")),
+    match (block.is_text(), block.is_empty()) {
+        (false, _) => Err(misread::no_text()),
+        (true, true) => Err(misread::empty()),
+        (true, false) => Ok(block),
     }
 }
 
-/// `device`: a non-empty object; its nine known members are strings where they are there.
+/// `device`: a non-empty object; its nine known members are strings where they are there, and
+/// `null` is not there.
 #[derive(Debug)]
 pub(super) struct DeviceBody;
 
@@ -180,14 +209,14 @@ impl<'de> Deserialize<'de> for DeviceBody {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DeviceBody, A::Error> {
                 let mut empty = true;
                 while let Some(Key(member)) = map.next_key()? {
-                    empty = false;
-                    match DEVICE_MEMBERS.contains(&&*member) {
-                        true => drop(map.next_value::<Key<'de>>()?),
-                        false => drop(map.next_value::<IgnoredAny>()?),
-                    }
+                    let there = match DEVICE_MEMBERS.contains(&&*member) {
+                        true => map.next_value::<Option<Key<'de>>>()?.is_some(),
+                        false => map.next_value::<Option<IgnoredAny>>()?.is_some(),
+                    };
+                    empty &= !there;
                 }
                 match empty {
-                    true => Err(A::Error::custom("an empty device")),
+                    true => Err(misread::empty()),
                     false => Ok(DeviceBody),
                 }
             }
@@ -240,7 +269,7 @@ pub(super) struct SetReset<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct AccountReference<'a> {
     #[serde(borrow, rename = "accRefNumber")]
-    pub(super) acc_ref_number: Text<'a>,
+    pub(super) acc_ref_number: Option<Text<'a>>,
 }
 
 /// A credential of set / reset: only the code is used.

@@ -2,7 +2,7 @@
 
 use kunji_core::audit::Subject;
 use kunji_core::capture::{Capture, Ending, Purpose};
-use kunji_core::command::{Command, Request, Target};
+use kunji_core::command::{AccountClaim, Command, Request, Target};
 use kunji_core::credential::Credential;
 use kunji_core::customer::{Customer, Standing};
 use kunji_core::engine::{Answered, Fault};
@@ -83,7 +83,8 @@ impl Secrets {
                 transit,
             }),
             (Self::Change { current, new }, Purpose::Change) => {
-                Some(Command::Change { customer, vpa: None, current, new, transit })
+                let account = AccountClaim::default();
+                Some(Command::Change { customer, vpa: None, account, current, new, transit })
             }
             (Self::Balance { current }, Purpose::Balance) => {
                 Some(Command::Verify { pin: current, pin_use: PinUse::Mpin, transit })

@@ -306,7 +306,7 @@ async fn read<T: DeserializeOwned>(
     let bytes = body::read(http.into_body()).await.map_err(|error| match error {
         BodyError::TooLarge => {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
-            refused(status, "The body is over 64 KiB", body::too_long())
+            refused(status, "The body is over 64 KiB", BodyError::TooLarge.into())
         }
         BodyError::Incomplete => {
             let status = StatusCode::BAD_REQUEST;

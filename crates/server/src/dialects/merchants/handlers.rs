@@ -65,7 +65,7 @@ async fn arrived(
     let (parts, body) = http.into_parts();
     let bytes = body::read(body).await.map_err(|error| match error {
         BodyError::TooLarge => {
-            let reason = body::too_long();
+            let reason = BodyError::TooLarge.into();
             let message = "Request body is over 64 KiB";
             Failure::transport(StatusCode::PAYLOAD_TOO_LARGE, message, reason)
         }

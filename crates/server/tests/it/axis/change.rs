@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use super::{LIVE, change_said, error_said};
@@ -95,10 +95,36 @@ const SCENARIOS: Table = Table {
             |kunji| {
                 same(DEVICE.iter().map(|member| with_device(kunji, &json!({ *member: "" }))))
             };
+        CALL, "any id of more than 64 characters, any name of more than 128" => 400 "E40001",
+            |kunji| {
+                for text in ["x", "é", "\\", "\u{1f600}"] {
+                    at_most(kunji, text);
+                }
+                same(texts().map(|(member, most)| {
+                    sent(kunji, "1", &with(&sample_change(), member, json!("x".repeat(most + 1))))
+                }))
+            };
+        CALL, "`device` with members that are `null`, beside one that is there" => 200 "00",
+            |kunji| {
+                let nulls: Map<_, _> =
+                    DEVICE.iter().map(|member| ((*member).to_owned(), json!(null))).collect();
+                same(DEVICE.iter().map(|member| {
+                    let mut device = nulls.clone();
+                    device.insert((*member).to_owned(), json!("x"));
+                    with_device(kunji, &Value::Object(device))
+                }))
+            };
+        CALL, "`device` with nothing but `null`, which is as absent" => 400 "E40001",
+            |kunji| {
+                same([
+                    with_device(kunji, &json!({ "app": null, "os": null })),
+                    with_device(kunji, &json!({ "stranger": null })),
+                ])
+            };
         CALL, "`device` with a member that is no string" => 400 "E40001",
             |kunji| {
                 same(DEVICE.iter().flat_map(|member| {
-                    [json!(1), json!(null), json!({})]
+                    [json!(1), json!(true), json!({})]
                         .map(|value| with_device(kunji, &json!({ *member: value })))
                 }))
             };
@@ -147,6 +173,28 @@ fn with(body: &Value, member: &str, value: Value) -> Value {
     let mut body = body.clone();
     *body.pointer_mut(member).unwrap() = value;
     body
+}
+
+/// Every member whose text is kept or answered, and how long it may be.
+fn texts() -> impl Iterator<Item = (&'static str, usize)> {
+    let texts = MEMBERS.iter().filter(|member| {
+        sample_change().pointer(member).unwrap().is_string() && !member.ends_with("/code")
+    });
+    texts.map(|member| match member.ends_with("/ac/name") || member.ends_with("/ac/vpa") {
+        true => (*member, 128),
+        false => (*member, 64),
+    })
+}
+
+/// The longest texts are taken, in characters and not in bytes.
+fn at_most(kunji: &Kunji, letter: &str) {
+    let mut body = sample_change();
+    for (member, most) in texts() {
+        body = with(&body, member, json!(letter.repeat(most)));
+    }
+    let answer = kunji.post(CHANGE_MPIN, &[("X-AXIS-TEST-ID", "1")], &body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["SubHeader"]["channelId"], letter.repeat(64));
 }
 
 fn emptied(body: &Value, member: &str) -> Value {

@@ -32,6 +32,12 @@ const OUTCOMES: Table = Table {
             |kunji| live(kunji, &change_john("0000", "1111"));
         CALL, "unknown account, other customer, other VPA: not told apart" => 400 "E40001",
             stranger;
+        CALL, "IFSC, bank or masked number contradict the account, in every combination" => 400 "E40001",
+            contradicted;
+        CALL, "a credential of another type than PIN, or another subtype than MPIN" => 400 "E40001",
+            no_mpin;
+        CALL, "VPA, IFSC and bank in another case, and another mask of the same number" => 200 "00",
+            loosely_named;
         CALL, "a name that cannot be one" => 400 "E40001", misnamed;
         CALL, "the third wrong MPIN in a row, and every one after it" => 423 "E42301", blocked;
         CALL, "no MPIN is set" => 409 "E40901",
@@ -42,6 +48,8 @@ const OUTCOMES: Table = Table {
         CALL, "a wrong old MPIN again under the same transaction: no try is counted" => 401 "E40101",
             repeated_guess;
         CALL, "the same transaction with other content" => 409 "E40902", duplicate;
+        CALL, "the same transaction with another bank, name or other member of the account" => 409 "E40902",
+            other_particulars;
         CALL, "a block of another transaction, altered, or for another use" => 400 "E40001",
             bad_blocks;
         CALL, "a block that another transaction used up" => 400 "E40001", spent_block;
@@ -184,6 +192,106 @@ fn stranger(kunji: &Kunji) -> Said {
     ]);
     is_john_s(kunji, "1234");
     said
+}
+
+/// The account of a request with members in place of its own.
+fn described(mut body: Value, members: &[(&str, &str)]) -> Value {
+    let inner = &mut body["ChangeMPINRequest"]["SetResetMPINRequestBody"];
+    for (member, value) in members {
+        match *member {
+            "bank" | "customerId" => inner[*member] = json!(value),
+            _ => inner["ac"][*member] = json!(value),
+        }
+    }
+    body
+}
+
+fn contradicted(kunji: &Kunji) -> Said {
+    let wrong = [
+        ("ifsc", "AXIS0000002"),
+        ("ifsc", "HDFC0000001"),
+        ("maskedAccnumber", "*****6780"),
+        ("maskedAccnumber", "XXXXXX1234"),
+        ("bank", "HDFC"),
+        ("bank", "AXI"),
+        ("vpa", "asha@axis"),
+        ("customerId", "CIF00000002"),
+    ];
+    let mut answers = Vec::new();
+    // Right and wrong old MPINs: no try is counted.
+    for some in 1_u32..1 << wrong.len() {
+        let chosen = wrong.iter().enumerate().filter(|(nth, _)| some & (1 << nth) != 0);
+        let chosen: Vec<_> = chosen.map(|(_, member)| *member).collect();
+        let old = if some % 2 == 0 { "1234" } else { "0000" };
+        answers.push(kunji.change_live(&described(change_john(old, "4826"), &chosen)));
+    }
+    is_john_s(kunji, "1234");
+    answers.push(kunji.change_live(&change(
+        "CIF12345678",
+        "ACC999999999",
+        "johndoe@axis",
+        "1234",
+        "4826",
+    )));
+    alike(&answers)
+}
+
+fn no_mpin(kunji: &Kunji) -> Said {
+    let mut answers = Vec::new();
+    for member in ["cred", "newcred"] {
+        for (kind, sub_type) in
+            [("OTP", "MPIN"), ("PIN", "ATMPIN"), ("PIN", "SMS"), ("pin", "mpin"), ("MPIN", "PIN")]
+        {
+            let mut body = change_john("1234", "4826");
+            let cred = &mut body["ChangeMPINRequest"]["SetResetMPINRequestBody"][member];
+            cred["type"] = json!(kind);
+            cred["subType"] = json!(sub_type);
+            answers.push(kunji.change_live(&body));
+        }
+    }
+    is_john_s(kunji, "1234");
+    alike(&answers)
+}
+
+fn loosely_named(kunji: &Kunji) -> Said {
+    let pins = ["1234", "4826", "7392", "5937", "8264", "6418"];
+    let forms: [&[(&str, &str)]; 5] = [
+        &[("vpa", "JohnDoe@AXIS")],
+        &[("ifsc", "axis0000001"), ("bank", "axis")],
+        &[("maskedAccnumber", "XXXXXX6789")],
+        &[("maskedAccnumber", "********")],
+        // None of these is held against anything; the answer names what is kept.
+        &[("name", "Somebody Else"), ("status", "?"), ("type", "?"), ("aeba", "?")],
+    ];
+    let mut said = Vec::new();
+    for (members, pins) in forms.iter().zip(pins.windows(2)) {
+        said.push(live(kunji, &described(change_john(pins[0], pins[1]), members)));
+    }
+    is_john_s(kunji, "6418");
+    crate::coverage::same(said)
+}
+
+fn other_particulars(kunji: &Kunji) -> Said {
+    let body = change_john("1234", "4826");
+    let first = kunji.change_live(&body);
+    assert_eq!(first.status, 200);
+    // Where it is sent from is no content: a repeat may come from elsewhere.
+    let mut moved = body.clone();
+    let inner = &mut moved["ChangeMPINRequest"]["SetResetMPINRequestBody"];
+    inner["device"]["ip"] = json!("192.168.1.2");
+    moved["ChangeMPINRequest"]["SubHeader"]["requestUUID"] = json!("another");
+    assert_eq!(kunji.change_live(&moved), first);
+    let others = [
+        ("name", "Somebody Else"),
+        ("status", "DORMANT"),
+        ("type", "CURRENT"),
+        ("aeba", "Y"),
+        ("ifsc", "AXIS0000002"),
+        ("maskedAccnumber", "XXXXXX6789"),
+        ("bank", "HDFC"),
+        ("vpa", "JOHNDOE@axis"),
+    ];
+    alike(&others.map(|member| kunji.change_live(&described(body.clone(), &[member]))))
 }
 
 fn misnamed(kunji: &Kunji) -> Said {

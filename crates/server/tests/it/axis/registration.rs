@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use kunji_core::audit::{Event, Subject};
+use kunji_store::{Embedded, EmbeddedSettings};
+use kunji_testkit::verify_chains;
 use kunji_vault::{BlockAlg, PinUse};
 use serde_json::{Value, json};
 
@@ -31,6 +34,14 @@ const SCENARIOS: Table = Table {
         SET, "any required member missing, empty or of another type" => 400 "E40001",
             |kunji| spoilt(kunji, SET_RESET, SET_MEMBERS);
         SET, "an optional credential without its code" => 400 "E40001", loose_credentials;
+        SET, "an optional member that is `null`: as absent" => 200 "00",
+            |kunji| {
+                let names =
+                    ["bank", "ac", "device", "regtype", "mpincred", "otpcred", "atmpincred"];
+                nulls(kunji, SET_RESET, "/SetResetMPINRequest/SetResetMPINRequestBody", &names)
+            };
+        SET, "any text of more than 64 characters" => 400 "E40001",
+            |kunji| too_long(kunji, SET_RESET, SET_MEMBERS);
         OTP, "test id `1`" => 200 "00", |kunji| by_id(kunji, OTP_REQUEST, &["1"]);
         OTP, "test id `3`" => 200 "01", |kunji| by_id(kunji, OTP_REQUEST, &["3"]);
         OTP, "test id `2`, `4`, `5`, `01`, empty" => 200 "99",
@@ -41,6 +52,10 @@ const SCENARIOS: Table = Table {
             };
         OTP, "any required member missing, empty or of another type" => 400 "E40001",
             |kunji| spoilt(kunji, OTP_REQUEST, OTP_MEMBERS);
+        OTP, "an optional member that is `null`: as absent" => 200 "00",
+            |kunji| nulls(kunji, OTP_REQUEST, "/OTPRequest/OTPRequestBody", &["ac", "device"]);
+        OTP, "any text of more than 64 characters" => 400 "E40001",
+            |kunji| too_long(kunji, OTP_REQUEST, OTP_MEMBERS);
     },
 };
 
@@ -60,8 +75,18 @@ const OUTCOMES: Table = Table {
         OTP_LIVE, "the card's last month is over" => 200 "XL", |kunji| kunji.ask(&MEERA);
         OTP_LIVE, "the card is blocked" => 200 "XR", |kunji| kunji.ask(&IMRAN);
         OTP_LIVE, "the card was never activated" => 200 "AJ", |kunji| kunji.ask(&LAKSHMI);
-        OTP_LIVE, "unknown customer, or another customer's account" => 200 "XH",
+        OTP_LIVE, "unknown customer, or another customer's account: as for a wrong card" => 200 "XN",
             |kunji| other_customer(|one| kunji.ask(one));
+        OTP_LIVE, "wrong cards without end: no try of the customer is used up" => 200 "00",
+            |kunji| {
+                wrong_cards(kunji);
+                kunji.ask(&JOHN)
+            };
+        OTP_LIVE, "a wrong card after five failures: nothing tells that there are any" => 200 "XN",
+            |kunji| {
+                fail_five_times(kunji);
+                other_card(|one| kunji.ask(one))
+            };
         OTP_LIVE, "five failures in 24 hours" => 200 "RN",
             |kunji| {
                 fail_five_times(kunji);
@@ -102,8 +127,19 @@ const OUTCOMES: Table = Table {
         SET_LIVE, "the card is blocked" => 200 "XR", |kunji| kunji.set(&IMRAN, "4826", "000000");
         SET_LIVE, "the card was never activated" => 200 "AJ",
             |kunji| kunji.set(&LAKSHMI, "4826", "000000");
-        SET_LIVE, "unknown customer, or another customer's account" => 200 "XH",
+        SET_LIVE, "unknown customer, or another customer's account: as for a wrong card" => 200 "XN",
             |kunji| other_customer(|one| kunji.set(one, "4826", "000000"));
+        SET_LIVE, "wrong cards without end: no try of the customer is used up" => 200 "00",
+            |kunji| {
+                wrong_cards(kunji);
+                kunji.ask(&JOHN);
+                kunji.set(&JOHN, "4826", &kunji.sent_otp())
+            };
+        SET_LIVE, "a wrong card after five failures: nothing tells that there are any" => 200 "XN",
+            |kunji| {
+                fail_five_times(kunji);
+                other_card(|one| kunji.set(one, "4826", "000000"))
+            };
         SET_LIVE, "wrong ATM PIN, or one that nobody knows" => 200 "SP", wrong_atm_pin;
         SET_LIVE, "five failures in 24 hours" => 200 "RN",
             |kunji| {
@@ -340,6 +376,53 @@ fn spoilt(kunji: &Kunji, path: &str, members: &[&str]) -> Said {
     }))
 }
 
+/// The whole body, and each optional member `null` in it; then all of them.
+fn nulls(kunji: &Kunji, path: &str, within: &str, names: &[&str]) -> Said {
+    let whole = match path == SET_RESET {
+        true => JOHN.set("4826", "000000"),
+        false => JOHN.otp_request(),
+    };
+    let mut all = whole.clone();
+    let mut bodies = Vec::new();
+    for name in names {
+        let mut body = whole.clone();
+        body.pointer_mut(within).unwrap()[*name] = json!(null);
+        all.pointer_mut(within).unwrap()[*name] = json!(null);
+        bodies.push(body);
+    }
+    let mut unnamed = whole;
+    unnamed.pointer_mut(within).unwrap()["ac"] = json!({ "accRefNumber": null });
+    bodies.extend([all, unnamed]);
+    same(
+        bodies
+            .iter()
+            .map(|body| status_said(path, &kunji.post(path, &[("X-AXIS-TEST-ID", "1")], body))),
+    )
+}
+
+/// Every text at its limit is taken, and not with one character more; live as well.
+fn too_long(kunji: &Kunji, path: &str, members: &[&str]) -> Said {
+    let whole = match path == SET_RESET {
+        true => JOHN.set("4826", "000000"),
+        false => JOHN.otp_request(),
+    };
+    let texts: Vec<_> =
+        members.iter().filter(|member| whole.pointer(member).unwrap().is_string()).collect();
+    let with = |member: &str, len: usize| {
+        let mut body = whole.clone();
+        *body.pointer_mut(member).unwrap() = json!("é".repeat(len));
+        body
+    };
+    for member in &texts {
+        let answer = kunji.post(path, &[("X-AXIS-TEST-ID", "1")], &with(member, 64));
+        assert_eq!(answer.status, 200, "{member}");
+    }
+    same(texts.iter().flat_map(|member| {
+        [("X-AXIS-TEST-ID", "1"), LIVE]
+            .map(|header| error_said(&kunji.post(path, &[header], &with(member, 65))))
+    }))
+}
+
 fn loose_credentials(kunji: &Kunji) -> Said {
     let credentials = ["mpincred", "otpcred", "atmpincred"];
     let bad = [json!(""), json!({}), json!({"data": {}}), json!({"data": {"code": ""}})];
@@ -428,6 +511,62 @@ fn malformed(send: impl Fn(&Applicant<'_>) -> Said) -> Said {
             .into_iter()
             .chain(expiries.map(|expiry| send(&Applicant { expiry, ..JOHN }))),
     )
+}
+
+/// A stranger who knows customers' names tries cards.
+fn wrong_cards(kunji: &Kunji) {
+    for nth in 0..12 {
+        let (card, expiry) = (format!("9999{nth:02}"), format!("{:02}/2034", nth + 1));
+        let guess = [
+            Applicant { card: &card, ..JOHN },
+            Applicant { expiry: &expiry, account: None, ..JOHN },
+            Applicant { customer: "CIF00000002", ..JOHN },
+        ];
+        for one in guess {
+            assert_eq!(kunji.ask(&one).code, "XN");
+            assert_eq!(kunji.set(&one, "4826", "000000").code, "XN");
+        }
+    }
+}
+
+/// What is answered, and what is left behind, is the same for a customer whom nobody knows and
+/// for a card that is not the customer's: one event on the caller's own chain.
+#[test]
+fn unknown_customers_and_wrong_cards_leave_the_same_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let kunji = Kunji::sandbox_in(folder.path());
+    let known = Applicant { card: "654321", ..JOHN };
+    let known_by_name = Applicant { account: None, ..known };
+    let unknown = Applicant { customer: "CIF99999999", account: Some("ACC999999999"), ..known };
+    let unknown_by_name = Applicant { account: None, ..unknown };
+    let all = [known, known_by_name, unknown, unknown_by_name];
+    let mut asked = Vec::new();
+    // More often than registration tries are allowed.
+    for _ in 0..7 {
+        asked.extend(all.map(|one| kunji.post(OTP_REQUEST, &[LIVE], &one.otp_request())));
+    }
+    let mut set = Vec::new();
+    for _ in 0..7 {
+        set.extend(all.map(|one| kunji.post(SET_RESET, &[LIVE], &one.set("4826", "000000"))));
+    }
+    for answers in [&asked, &set] {
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    }
+    assert_eq!(outbox(&kunji), json!([]));
+    assert_eq!(kunji.stop(), Some(0));
+    let store = folder.path().join("store-1");
+    let store = Embedded::open(&store, EmbeddedSettings::default()).unwrap();
+    let events = verify_chains(&store);
+    for call in ["otp-request", "set-reset-mpin"] {
+        let caller = format!("axis:sandbox:{call}");
+        let of_call: Vec<_> =
+            events.iter().filter(|event| event.caller.as_str() == caller).collect();
+        assert_eq!(of_call.len(), 28, "{call}");
+        let alike = |event: &&Event| {
+            matches!(event.subject, Subject::Stranger(_)) && event.verdict == of_call[0].verdict
+        };
+        assert!(of_call.iter().all(alike), "{of_call:?}");
+    }
 }
 
 fn set(kunji: &Kunji) -> Said {
@@ -521,13 +660,13 @@ fn otp_tries(kunji: &Kunji) -> Said {
     same([third, kunji.set(&JOHN, "4826", &kunji.sent_otp())])
 }
 
-/// Five refusals of the kinds that count.
+/// Five refusals of the kinds that count: of who knows the card.
 fn fail_five_times(kunji: &Kunji) {
-    let other = Applicant { card: "654321", ..JOHN };
-    assert_eq!(kunji.ask(&other).code, "XN");
     assert_eq!(with_atm_pin(kunji, "0000").code, "SP");
     assert_eq!(kunji.guess(1).code, "ZR");
-    assert_eq!(kunji.set(&other, "4826", "000000").code, "XN");
+    assert_eq!(kunji.guess(2).code, "ZR");
+    kunji.ask(&JOHN);
+    assert_eq!(kunji.guess(1).code, "ZR");
     assert_eq!(kunji.guess(2).code, "ZR");
 }
 

@@ -21,9 +21,9 @@ pub(super) fn axis(answer: &Value, success: &'static str) -> Vec<&'static str> {
         "RN" => vec!["registration_blocked"],
         "SP" => vec!["wrong_atm_pin"],
         "U54" => vec!["unreadable_block"],
-        "XH" => vec!["unknown_credential", "owner_mismatch"],
         "XL" => vec!["debit_card_expired"],
-        "XN" => vec!["no_such_debit_card"],
+        // Nor is it to who wants to register.
+        "XN" => vec!["no_such_debit_card", "owner_mismatch", "unknown_credential"],
         "XR" => vec!["debit_card_restricted"],
         "ZR" => vec!["wrong_otp"],
         "ZS" => vec!["otp_expired"],

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use kunji_core::audit::Subject;
 use kunji_core::card::{Card, Expiry, Standing};
-use kunji_core::command::{Command, HolderCheck, HolderClaim, NewCard, Request, Target};
+use kunji_core::command::{
+    AccountClaim, Command, HolderCheck, HolderClaim, NewCard, Request, Target,
+};
 use kunji_core::customer::{Customer, CustomerCommand, Holding};
 use kunji_core::engine::{By, Claimed, Engine, Fault, Inline, Ticket, Turned};
 use kunji_core::errand::{Lane, Task};
@@ -203,6 +205,7 @@ fn command(act: &Act, otp: Option<&str>) -> Command {
         Act::Change { who, from, to, claim } => Command::Change {
             customer: customer(who, *claim),
             vpa: Some(Vpa::parse(&format!("{who}@kunji")).unwrap()),
+            account: AccountClaim::default(),
             current: block(from),
             new: block(to),
             transit,
