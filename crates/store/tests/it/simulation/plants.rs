@@ -27,16 +27,19 @@ pub(crate) enum Plant {
     EventSkipped,
     /// A conflict is taken for success.
     ConflictIgnored,
+    /// A record that nobody sealed is taken as it is.
+    UnsealedAccepted,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::ReplyBeforeCommit,
         Self::CounterOutside,
         Self::ReceiptForgotten,
         Self::ErrandForgotten,
         Self::EventSkipped,
         Self::ConflictIgnored,
+        Self::UnsealedAccepted,
     ];
 }
 
@@ -102,7 +105,8 @@ impl Store for Planted {
             | Plant::ReceiptForgotten
             | Plant::ErrandForgotten
             | Plant::EventSkipped
-            | Plant::ConflictIgnored => {}
+            | Plant::ConflictIgnored
+            | Plant::UnsealedAccepted => {}
         }
         let committed = self.inner.commit(commit).await?;
         match shows && self.plant == Plant::ConflictIgnored {
