@@ -15,7 +15,7 @@ use kunji_core::command::{Command, Request, Target};
 use kunji_core::engine::Answered;
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, TxnId};
 use kunji_core::reason::Reason;
-use kunji_core::store::Store as _;
+use kunji_core::store::{FaultKind, Store as _, StoreFault};
 use kunji_vault::{PinBlock, PinUse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -75,14 +75,21 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// `GET /readyz`: whether commits are accepted, and the store answers.
+/// What is said where the store went back; `docs/reliability.md` has the ways out.
+const WENT_BACK: &str = "the database shows subjects at an earlier point than this process has seen \
+    them at: it was put back or failed over to an older copy (docs/reliability.md)\n";
+
+/// `GET /readyz`: whether commits are accepted, and the store answers with what it was told.
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     let issuer = app.issuer();
     if !issuer.store.is_sound() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n");
     }
     match tokio::time::timeout(READY_TIMEOUT, issuer.store.read(&Subject::Service)).await {
-        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
+        Ok(Ok(_)) if issuer.store.went_back() == 0 => (StatusCode::OK, "ready\n"),
+        Ok(Ok(_) | Err(StoreFault { kind: FaultKind::WentBack, .. })) => {
+            (StatusCode::SERVICE_UNAVAILABLE, WENT_BACK)
+        }
         Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
     }
 }

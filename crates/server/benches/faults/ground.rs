@@ -5,13 +5,16 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use kunji_server::backup::open_keys;
 use kunji_server::config::Place;
 use kunji_server::sandbox::ground::current;
 use kunji_store::PostgresPlace;
 use kunji_testkit::Cluster;
+use kunji_vault::Vault;
 use tempfile::TempDir;
 
 use crate::disk::{Disk, Shim};
@@ -123,6 +126,12 @@ impl Ground {
         Ok(store.numbered(&dir, current(&dir)?))
     }
 
+    /// The keys that the store's rows are sealed by.
+    pub(crate) fn keys(&self) -> anyhow::Result<Arc<Vault>> {
+        let dir = self.data();
+        Ok(Arc::new(open_keys(&dir.join("keys.sealed"), &dir.join("unseal.key"))?))
+    }
+
     fn command(&self) -> anyhow::Result<Command> {
         let log =
             OpenOptions::new().create(true).append(true).open(self.folder.path().join("log"))?;
@@ -201,8 +210,28 @@ impl Ground {
         }
     }
 
-    /// One request of the harness itself, on a line of its own.
+    /// Runs a statement in the database that all servers share.
+    pub(crate) fn sql(&self, sql: &str) -> anyhow::Result<String> {
+        let database = self.database.as_ref().context("there is no database")?;
+        let name = database.url.rsplit_once('/').context("the address names no database")?.1;
+        Ok(database.cluster.sql(name, sql))
+    }
+
+    /// One request of the harness itself that must be answered well.
     pub(crate) fn ask(
+        &self,
+        nth: usize,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> anyhow::Result<Answer> {
+        let answer = self.try_ask(nth, method, path, body)?;
+        anyhow::ensure!(answer.status == 200, "{path} is answered {}", answer.status);
+        Ok(answer)
+    }
+
+    /// One request of the harness itself, on a line of its own.
+    pub(crate) fn try_ask(
         &self,
         nth: usize,
         method: &str,
@@ -212,12 +241,10 @@ impl Ground {
         let server = self.servers.get(nth).and_then(Option::as_ref).context("nobody answers")?;
         let len = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: faults\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer sandbox\r\ncontent-type: application/json\r\n\
              content-length: {len}\r\n\r\n{body}"
         );
-        let answer = Line::open(&server.address)?.ask(request.as_bytes())?;
-        anyhow::ensure!(answer.status == 200, "{path} is answered {}", answer.status);
-        Ok(answer)
+        Ok(Line::open(&server.address)?.ask(request.as_bytes())?)
     }
 
     /// `kunji audit verify`, while no server runs; what it says, unless the audit holds.

@@ -15,7 +15,7 @@ use crate::support::blocks::{ASHA, JOHN, maker, sealed, sealed_change};
 use crate::support::watched::{Watched, free_port};
 use crate::support::{
     AXIS_CLIENT, AXIS_CLIENTS, CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, change_asha,
-    change_john, fresh, reset, token,
+    change_john, fresh, keys_in, reset, token,
 };
 
 const OWN_STORE: &str = "
@@ -687,8 +687,8 @@ fn the_bank_s_clients_are_strangers_to_each_other() {
     assert_eq!(code(&AXIS_CLIENT, &change_john("4826", "7392")), "E42901");
     assert_eq!(code(&web, &change_john("4826", "7392")), "00");
     assert_eq!(watched.stop().0, Some(0));
-    let store =
-        kunji_store::Embedded::open(&home.path("sand/store-1"), Default::default()).unwrap();
+    let (store, keys) = (home.path("sand/store-1"), keys_in(&home.path("sand")));
+    let store = kunji_store::Embedded::open(&store, Default::default(), keys).unwrap();
     let mut callers: Vec<_> = kunji_testkit::verify_chains(&store)
         .iter()
         .map(|event| event.caller.to_string())

@@ -1,12 +1,17 @@
 //! The schema: which one this build speaks, and how a database comes to it.
 
 use deadpool_postgres::{Pool, PoolError};
+use kunji_vault::Vault;
 
 use super::connect::{PostgresPlace, pool};
 use super::walk::apart;
+use crate::rows;
 
-/// The migrations in their order; the last one is the schema of this build.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+/// The migrations in their order, the first of them from nothing; the last one leads to the schema of
+/// this build.
+const MIGRATIONS: &[&str] = &[include_str!("schema_2.sql")];
+/// The schema before the first of them: its rows are not sealed, and no statement can seal them.
+pub(super) const SCHEMA_OPEN: i32 = 1;
 /// Held while migrations run, so that two processes do not run them at once: any number will do.
 const MIGRATION_LOCK: i64 = 0x006b_756e_6a69;
 
@@ -34,12 +39,22 @@ pub enum PostgresError {
     /// An older build made it.
     #[error("the database has schema {0}, older than this build's; run `kunji migrate`")]
     Older(i32),
+    /// A build made it that did not seal its rows.
+    #[error(
+        "the database has schema {SCHEMA_OPEN}, whose rows are not sealed: export it with the build \
+         that wrote it, and import the backup into a new schema with this one \
+         (`kunji import --replaces`)"
+    )]
+    Open,
     /// A newer build made it.
     #[error("the database has schema {0}, newer than this build's; use a newer build")]
     Newer(i32),
     /// An import or a large seed of it did not come to its end.
     #[error("the database was not filled to the end; drop its schema and fill it again")]
     HalfFilled,
+    /// Its rows are sealed by other keys.
+    #[error("the key file is not the one that the database's store began with")]
+    OtherKeys,
     /// Another one took its place.
     #[error("the database's store is retired: a restored one took its place")]
     Retired,
@@ -62,7 +77,7 @@ pub struct Migrated {
 
 /// The schema that this build speaks.
 fn current() -> i32 {
-    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX).saturating_add(SCHEMA_OPEN)
 }
 
 /// Brings a database to the schema of this build; one transaction, whole or not at all.
@@ -90,7 +105,11 @@ async fn run(place: &PostgresPlace) -> Result<Migrated, PostgresError> {
     if from > to {
         return Err(PostgresError::Newer(from));
     }
-    for sql in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or_default()) {
+    if from == SCHEMA_OPEN {
+        return Err(PostgresError::Open);
+    }
+    let done = usize::try_from(from.saturating_sub(SCHEMA_OPEN)).unwrap_or_default();
+    for sql in MIGRATIONS.iter().skip(done) {
         work.batch_execute(sql).await?;
     }
     work.execute(
@@ -124,7 +143,31 @@ pub(super) enum Service {
 }
 
 /// Looks whether the schema is the one of this build, and the store in service.
-pub(super) async fn check(pool: &Pool) -> Result<Service, PostgresError> {
+pub(super) async fn check(pool: &Pool, vault: &Vault) -> Result<Service, PostgresError> {
+    let (schema, service) = look(pool).await?;
+    match schema.cmp(&current()) {
+        std::cmp::Ordering::Equal => know(pool, vault).await.map(|()| service),
+        std::cmp::Ordering::Less if schema == SCHEMA_OPEN => Err(PostgresError::Open),
+        std::cmp::Ordering::Less => Err(PostgresError::Older(schema)),
+        std::cmp::Ordering::Greater => Err(PostgresError::Newer(schema)),
+    }
+}
+
+/// Makes sure that the rows are sealed by these keys, which is noted at the first start.
+async fn know(pool: &Pool, vault: &Vault) -> Result<(), PostgresError> {
+    let [a, b, c, d, ..] = vault.row_name(rows::KEYS);
+    let keys = i32::from_be_bytes([a, b, c, d]);
+    let client = pool.get().await?;
+    client.execute("INSERT INTO meta VALUES ('keys', $1) ON CONFLICT DO NOTHING", &[&keys]).await?;
+    let known = client.query_one("SELECT value FROM meta WHERE name = 'keys'", &[]).await?;
+    match known.try_get::<_, i32>(0)? == keys {
+        true => Ok(()),
+        false => Err(PostgresError::OtherKeys),
+    }
+}
+
+/// Which schema is there, and whether its store is in service.
+pub(super) async fn look(pool: &Pool) -> Result<(i32, Service), PostgresError> {
     let client = pool.get().await?;
     let there = client.query_one("SELECT to_regclass('meta') IS NOT NULL", &[]).await?;
     if !there.try_get::<_, bool>(0)? {
@@ -140,9 +183,5 @@ pub(super) async fn check(pool: &Pool) -> Result<Service, PostgresError> {
             (_, _) => {}
         }
     }
-    match schema.cmp(&current()) {
-        std::cmp::Ordering::Equal => Ok(service),
-        std::cmp::Ordering::Less => Err(PostgresError::Older(schema)),
-        std::cmp::Ordering::Greater => Err(PostgresError::Newer(schema)),
-    }
+    Ok((schema, service))
 }

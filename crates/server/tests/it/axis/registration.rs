@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{LIVE, OTP_REQUEST, SET_RESET, error_said, status_said};
 use crate::coverage::{Ground, Said, Table, cases, same, tables};
-use crate::support::{Answer, Kunji, change, fresh};
+use crate::support::{Answer, Kunji, change, fresh, keys_in};
 
 const SET: &str = "set / reset MPIN, by test id";
 const SET_LIVE: &str = "set / reset MPIN, live";
@@ -555,7 +555,8 @@ fn unknown_customers_and_wrong_cards_leave_the_same_trace() {
     assert_eq!(outbox(&kunji), json!([]));
     assert_eq!(kunji.stop(), Some(0));
     let store = folder.path().join("store-1");
-    let store = Embedded::open(&store, EmbeddedSettings::default()).unwrap();
+    let keys = keys_in(folder.path());
+    let store = Embedded::open(&store, EmbeddedSettings::default(), keys).unwrap();
     let events = verify_chains(&store);
     for call in ["otp-request", "set-reset-mpin"] {
         let caller = format!("axis:sandbox:{call}");

@@ -19,6 +19,7 @@ use std::task::{Context, Poll, Waker};
 use kunji_core::audit::Subject;
 use kunji_core::store::{Commit, Committed, Load, Store as _};
 use kunji_store::Memory;
+use kunji_vault::Vault;
 
 use super::chance::Chance;
 use super::checker::Checker;
@@ -58,6 +59,10 @@ pub(crate) struct Ground {
     pub(crate) chance: Chance,
     /// Everything durable; nothing is ever taken from it.
     pub(crate) durable: Memory,
+    /// Seals its rows.
+    pub(crate) vault: Arc<Vault>,
+    /// Whether a record that nobody sealed is taken: a bug.
+    pub(crate) takes_unsealed: bool,
     pub(crate) processes: Vec<Process>,
     pub(crate) calls: Vec<Call>,
     /// The database is down; only one that stands by itself can be.
@@ -81,7 +86,7 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Ground {
-    pub(crate) fn new(seed: u64, checker: Checker) -> Self {
+    pub(crate) fn new(seed: u64, checker: Checker, vault: Arc<Vault>) -> Self {
         let mut chance = Chance::new(seed);
         let kind = chance.pick(&[Kind::Alone, Kind::Shared]);
         let count = match kind {
@@ -91,7 +96,9 @@ impl Ground {
         Self {
             kind,
             chance,
-            durable: Memory::default(),
+            durable: Memory::new(Arc::clone(&vault)),
+            vault,
+            takes_unsealed: false,
             processes: (0..count).map(|_| Process::default()).collect(),
             calls: Vec::new(),
             is_down: false,

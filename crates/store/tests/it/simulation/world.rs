@@ -111,8 +111,9 @@ pub(crate) fn play(seed: u64, vault: &Arc<Vault>, plant: Plant, aloud: bool) -> 
 impl World {
     fn new(seed: u64, vault: &Arc<Vault>, plant: Plant, aloud: bool) -> Self {
         let checker = Checker::new(Arc::clone(vault), planted());
-        let mut ground = Ground::new(seed, checker);
+        let mut ground = Ground::new(seed, checker, Arc::clone(vault));
         ground.tally.aloud = aloud;
+        ground.takes_unsealed = plant == Plant::UnsealedAccepted;
         let count = ground.processes.len();
         let mut world = Self {
             ground: Arc::new(Mutex::new(ground)),
