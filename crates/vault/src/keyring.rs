@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
+use aws_lc_rs::aead::LessSafeKey;
 use aws_lc_rs::hmac;
 
 pub(crate) use self::block_key::{EcKey, RsaKey};
@@ -19,6 +20,7 @@ pub(crate) use self::signing_key::SigningKey;
 pub use self::unseal::UnsealKey;
 use crate::fault::KeyFault;
 use crate::jwk::Jwk;
+use crate::rows;
 
 /// The most key versions a ring may hold.
 pub const KEY_VERSIONS_MAX: usize = 64;
@@ -41,6 +43,8 @@ struct Keys {
     rsa: Vec<RsaKey>,
     signing: Vec<SigningKey>,
     fingerprint: hmac::Key,
+    /// Names rows; made of the fingerprint's key, so that it never changes.
+    row_names: hmac::Key,
 }
 
 /// The keys of one version.
@@ -50,6 +54,8 @@ pub(crate) struct KeySet {
     pub(crate) pin: hmac::Key,
     /// Seals messages.
     pub(crate) data: hmac::Key,
+    /// Seals the rows of a store; made of the data key.
+    pub(crate) rows: LessSafeKey,
     /// Opens PIN blocks.
     pub(crate) block: EcKey,
 }
@@ -177,6 +183,10 @@ impl KeyRing {
         &self.keys.fingerprint
     }
 
+    pub(crate) fn row_names(&self) -> &hmac::Key {
+        &self.keys.row_names
+    }
+
     pub(crate) fn ec(&self, kid: &str) -> Option<&EcKey> {
         self.sets().map(|set| &set.block).find(|key| key.is(kid))
     }
@@ -232,22 +242,26 @@ impl KeyRing {
 impl Keys {
     fn of(contents: &Contents) -> Result<Self, KeyFault> {
         let (newest, older) = contents.newest_and_older()?;
+        let fingerprint = hmac::Key::new(hmac::HMAC_SHA256, contents.fingerprint());
         Ok(Self {
             newest: KeySet::of(newest)?,
             older: older.iter().map(KeySet::of).collect::<Result<_, _>>()?,
             rsa: contents.rsa().iter().map(RsaKey::of).collect(),
             signing: contents.signing().iter().map(SigningKey::of).collect(),
-            fingerprint: hmac::Key::new(hmac::HMAC_SHA256, contents.fingerprint()),
+            row_names: rows::naming_key(&fingerprint),
+            fingerprint,
         })
     }
 }
 
 impl KeySet {
     fn of(version: &Version) -> Result<Self, KeyFault> {
+        let data = hmac::Key::new(hmac::HMAC_SHA256, version.data());
         Ok(Self {
             version: version.number(),
             pin: hmac::Key::new(hmac::HMAC_SHA256, version.pin()),
-            data: hmac::Key::new(hmac::HMAC_SHA256, version.data()),
+            rows: rows::sealing_key(&data)?,
+            data,
             block: EcKey::of(version.block())?,
         })
     }
