@@ -1,6 +1,6 @@
 //! The audit: one event for each request, chained by hash for each subject.
 
-use kunji_vault::sha256;
+use kunji_vault::{ROW_NAME_LEN, Vault, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
@@ -67,6 +67,39 @@ impl Subject {
                 Ok(Self::Credential(CredentialId::parse(kind, name)?))
             }
         }
+    }
+}
+
+/// What a store and a checkpoint call a chain: who has the keys can tell of which subject it is,
+/// and nobody else. Printed as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChainName(pub [u8; ROW_NAME_LEN]);
+
+impl ChainName {
+    /// The name of a subject's chain.
+    #[must_use]
+    pub fn of(vault: &Vault, subject: &Subject) -> Self {
+        Self(vault.row_name(format!("chain\0{subject}").as_bytes()))
+    }
+
+    /// Reads a name as it is printed.
+    ///
+    /// # Errors
+    /// `IdError` when it is none.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let number = u128::from_str_radix(text, 16).map_err(|_| IdError)?;
+        let name = Self(number.to_be_bytes());
+        // One way to write it only.
+        match name.to_string() == text {
+            true => Ok(name),
+            false => Err(IdError),
+        }
+    }
+}
+
+impl std::fmt::Display for ChainName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

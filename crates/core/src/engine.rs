@@ -29,7 +29,9 @@ use crate::reason::Reason;
 use crate::receipt::{Receipt, ReceiptKey, Reply};
 use crate::refusal::Refusal;
 use crate::rules::Rules;
-use crate::store::{Commit, Committed, Load, Loaded, Reach, Record, Store, StoreFault};
+use crate::store::{
+    Commit, Committed, FaultKind, Load, Loaded, Reach, Record, Store, StoreFault,
+};
 use crate::time::{Clock, Stamp};
 
 /// How often a decision that was overtaken is made again before the caller must come back.
@@ -43,7 +45,10 @@ pub const COMMIT_TRIES_MAX: usize = 1024;
 pub enum Fault {
     /// The store broke.
     #[error(transparent)]
-    Store(#[from] StoreFault),
+    Store(StoreFault),
+    /// The store shows a subject as it was earlier; what became of it since is lost, or hidden.
+    #[error("the store went back behind what this process has seen")]
+    WentBack(#[source] StoreFault),
     /// The vault broke.
     #[error("the vault could not answer")]
     Vault(#[from] VaultFault),
@@ -56,6 +61,15 @@ pub enum Fault {
     /// Too many others at work on the same credential, or in front of the vault.
     #[error("too busy to decide")]
     Busy,
+}
+
+impl From<StoreFault> for Fault {
+    fn from(fault: StoreFault) -> Self {
+        match fault.kind {
+            FaultKind::Broken | FaultKind::Altered => Self::Store(fault),
+            FaultKind::WentBack => Self::WentBack(fault),
+        }
+    }
 }
 
 /// Runs work that costs a core for long (RSA) beside the requests, within bounds.

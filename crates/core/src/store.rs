@@ -7,11 +7,11 @@
 use std::error::Error;
 use std::future::Future;
 
-use kunji_vault::BlockMark;
+use kunji_vault::{BlockMark, RowError};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Kept as _, State};
-use crate::audit::{Head, Subject};
+use crate::audit::{ChainName, Head, Subject};
 use crate::credential::Credential;
 use crate::errand::{Errand, ErrandKey, Lane};
 use crate::ids::{CredentialId, Mobile};
@@ -118,10 +118,23 @@ pub enum Committed {
     Conflict,
 }
 
-/// The store broke; whether the last commit is durable is unknown.
+/// How a store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It broke, or is out of reach.
+    Broken,
+    /// A row is not what was put there.
+    Altered,
+    /// A subject is at an earlier point than this process has seen it at.
+    WentBack,
+}
+
+/// The store failed; whether the last commit is durable is unknown.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed in the store")]
 pub struct StoreFault {
+    /// How.
+    pub kind: FaultKind,
     /// What was being done.
     pub operation: &'static str,
     /// Why it failed.
@@ -134,8 +147,28 @@ impl StoreFault {
     pub fn of<E: Into<Box<dyn Error + Send + Sync>>>(
         operation: &'static str,
     ) -> impl FnOnce(E) -> Self {
-        move |source| Self { operation, source: source.into() }
+        Self::with(FaultKind::Broken, operation)
     }
+
+    /// The same for a failure of another kind.
+    pub fn with<E: Into<Box<dyn Error + Send + Sync>>>(
+        kind: FaultKind,
+        operation: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self { kind, operation, source: source.into() }
+    }
+}
+
+/// A row that is not what was put where it lies.
+#[derive(Debug, thiserror::Error)]
+#[error("the {what} {name}: {why}")]
+pub struct AlteredRow {
+    /// What kind of row it is, and what its name is the name of.
+    pub what: &'static str,
+    /// Its name; that of the chain, for a record and an event.
+    pub name: ChainName,
+    /// Why it does not open.
+    pub why: RowError,
 }
 
 /// A place that remembers.
@@ -224,7 +257,8 @@ pub enum Row {
 /// Which rows a walk shows.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// All: subject after subject its events in order and its record, then the rest.
+    /// All: chain after chain, in the order of their names, its events in order and its record, then
+    /// the rest.
     Everything,
     /// Events and records, in the same order.
     Chains,
@@ -236,14 +270,25 @@ pub enum Scope<'a> {
 
 /// What a walk calls with each row.
 pub type Look<'a> = &'a mut dyn FnMut(Row) -> Result<(), StoreFault>;
+/// What an inspection calls with each row, or with what is wrong with it.
+pub type Inspect<'a> = &'a mut dyn FnMut(Result<Row, StoreFault>) -> Result<(), StoreFault>;
 
 /// Walks a whole store, for checks and exports; it blocks the thread that calls it.
 pub trait Survey {
-    /// Shows the rows of one consistent state, whatever is committed meanwhile.
+    /// Shows the rows of one consistent state, whatever is committed meanwhile; goes on behind a row
+    /// that is not what was put there.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read, and whatever `look` returns.
+    fn inspect(&self, scope: Scope<'_>, look: Inspect<'_>) -> Result<(), StoreFault>;
+
+    /// The same for whoever needs all rows, and ends at one that is not what was put there.
     ///
     /// # Errors
     /// `StoreFault` when a row cannot be read, and whatever `look` returns.
-    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault>;
+    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
+        self.inspect(scope, &mut |row| look(row?))
+    }
 
     /// Reads the first event of a subject as it was encoded.
     ///

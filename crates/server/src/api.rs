@@ -73,14 +73,21 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// `GET /readyz`: whether commits are accepted, and the store answers.
+/// What is said where the store went back; `docs/reliability.md` has the ways out.
+const WENT_BACK: &str = "the database shows subjects at an earlier point than this process has seen \
+    them at: it was put back or failed over to an older copy (docs/reliability.md)\n";
+
+/// `GET /readyz`: whether commits are accepted, and the store answers with what it was told.
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     let issuer = app.issuer();
     if !issuer.store.is_sound() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n");
     }
     match tokio::time::timeout(READY_TIMEOUT, issuer.store.read(&Subject::Service)).await {
-        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
+        Ok(Ok(_)) if issuer.store.went_back() == 0 => (StatusCode::OK, "ready\n"),
+        Ok(Ok(_) | Err(StoreFault { kind: FaultKind::WentBack, .. })) => {
+            (StatusCode::SERVICE_UNAVAILABLE, WENT_BACK)
+        }
         Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
     }
 }

@@ -8,6 +8,7 @@ use kunji_core::command::Request;
 use kunji_core::engine::{Answered, Engine, Fault, Voice};
 use kunji_core::ids::{Caller, CaptureId, CredentialId};
 use kunji_core::reason::Reason;
+use kunji_core::store::{FaultKind, StoreFault};
 use kunji_store::Archive;
 use tokio::sync::{Semaphore, watch};
 
@@ -286,6 +287,13 @@ impl App {
     /// Logs a fault once, with its whole chain.
     pub fn report(&self, fault: &Fault, operation: &'static str) {
         self.shared.metrics.fault_met(operation);
+        match fault {
+            Fault::WentBack(_) => self.shared.metrics.store_went_back(),
+            Fault::Store(StoreFault { kind: FaultKind::Altered, .. }) => {
+                self.shared.metrics.row_altered();
+            }
+            Fault::Store(_) | Fault::Vault(_) | Fault::Audit(_) | Fault::Id(_) | Fault::Busy => {}
+        }
         let fault: &dyn std::error::Error = fault;
         tracing::error!(fault, "{operation} broke");
     }

@@ -111,15 +111,17 @@ pub fn make_private(path: &Path) -> Result<(), BootError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(broke)
 }
 
-/// Opens a store.
+/// Opens a store whose rows are sealed by this vault.
 ///
 /// # Errors
-/// `BootError` when it is in use, damaged or newer.
+/// `BootError` when it is in use, damaged or of another build.
 pub fn open_archive(
     place: &Place,
     config: &Config,
+    vault: &Arc<Vault>,
     metrics: &Arc<Metrics>,
 ) -> Result<Archive, BootError> {
+    let vault = Arc::clone(vault);
     let counted = Arc::clone(metrics);
     let on_batch: BatchReport = Arc::new(move |len| {
         counted.batch_committed(u32::try_from(len).unwrap_or(u32::MAX));
@@ -127,7 +129,7 @@ pub fn open_archive(
     let dir = match place {
         Place::Embedded(dir) => dir,
         Place::Postgres(place) => {
-            let store = Postgres::open(PostgresPlace::clone(place), Some(on_batch))?;
+            let store = Postgres::open(PostgresPlace::clone(place), Some(on_batch), vault)?;
             return Ok(Archive::Postgres(Box::new(store)));
         }
     };
@@ -139,7 +141,7 @@ pub fn open_archive(
         on_batch: Some(on_batch),
         ..EmbeddedSettings::default()
     };
-    Ok(Archive::Embedded(Box::new(Embedded::open(dir, settings)?)))
+    Ok(Archive::Embedded(Box::new(Embedded::open(dir, settings, vault)?)))
 }
 
 /// Opens the store and puts an engine over it.
@@ -154,7 +156,7 @@ pub fn open_issuer(
     metrics: &Arc<Metrics>,
 ) -> Result<Issuer, BootError> {
     Ok(Engine {
-        store: open_archive(store, config, metrics)?,
+        store: open_archive(store, config, &vault, metrics)?,
         vault,
         clock,
         workers: RsaWorkers::start(config.rsa_threads, Arc::clone(metrics))?,

@@ -9,7 +9,7 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, Intake, Load, Loaded, Look, Record, Row, Scope, Store, StoreFault, Survey,
+    Commit, Committed, Inspect, Intake, Load, Loaded, Record, Row, Scope, Store, StoreFault, Survey,
 };
 
 use crate::{Embedded, Postgres, Witness};
@@ -69,6 +69,16 @@ impl Archive {
         each!(self, store => store.is_sound())
     }
 
+    /// How many subjects the store has shown at an earlier point than this process had seen them at.
+    #[must_use]
+    pub fn went_back(&self) -> usize {
+        match self {
+            // Nobody else writes to it.
+            Self::Embedded(_) => 0,
+            Self::Postgres(store) => store.went_back(),
+        }
+    }
+
     /// Loads what the engine has.
     pub(crate) async fn load_whole(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
         each!(self, store => store.load(load).await)
@@ -121,8 +131,8 @@ impl Store for Archive {
 }
 
 impl Survey for Archive {
-    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
-        each!(self, store => store.survey(scope, look))
+    fn inspect(&self, scope: Scope<'_>, look: Inspect<'_>) -> Result<(), StoreFault> {
+        each!(self, store => store.inspect(scope, look))
     }
 
     fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {

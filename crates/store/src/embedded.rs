@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fjall::config::{CompressionPolicy, PartitioningPolicy};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use kunji_core::audit::{Head, Subject};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
+use kunji_core::audit::{ChainName, Head, Subject};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
@@ -29,11 +29,13 @@ use kunji_core::store::{
     Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Record, Store,
     StoreFault,
 };
+use kunji_vault::Vault;
 
+pub use self::retire::OpenRows;
 use self::writer::Writer;
 use crate::entry::Entry;
 use crate::pending::{Pending, Room};
-use crate::rows;
+use crate::rows::{self, Rows};
 use crate::witness::{Stand, Witness};
 
 /// The format that this build reads and writes; a store of another one is refused.
@@ -42,7 +44,10 @@ use crate::witness::{Stand, Witness};
 /// |---|---|
 /// | 1 | credentials only; nothing of accounts across banks |
 /// | 2 | customers, numbers, addresses, captures, errands |
-const FORMAT: u32 = 2;
+/// | 3 | rows are sealed, and kept under keyed names |
+const FORMAT: u32 = 3;
+/// The newest format whose rows are not sealed.
+const FORMAT_OPEN: u32 = 2;
 /// Stands in `meta` while the rows are being filled.
 const FILLING: &str = "filling";
 /// Stands in `meta` once another store took this one's place.
@@ -88,6 +93,17 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("the store {0} is in use by another process")]
     InUse(PathBuf),
+    /// An older build wrote it.
+    #[error(
+        "the store {path} has format {found}, and this build reads {FORMAT}: export it with the build \
+         that wrote it, and import the backup with this one (`kunji import --replaces`)"
+    )]
+    OlderFormat {
+        /// Where it lies.
+        path: PathBuf,
+        /// What it says of itself.
+        found: u32,
+    },
     /// Another build wrote it.
     #[error("the store {path} has format {found}; this build reads {FORMAT}")]
     OtherFormat {
@@ -119,6 +135,7 @@ pub enum OpenError {
 /// The embedded store; one process at a time.
 pub struct Embedded {
     spaces: Arc<Spaces>,
+    rows: Rows,
     pending: Arc<Mutex<Pending>>,
     stand: Stand,
     writer: Writer,
@@ -133,27 +150,37 @@ pub(crate) struct Spaces {
 }
 
 impl Embedded {
-    /// Opens the store in a directory, and creates it there if the directory holds none.
+    /// Opens the store in a directory, and creates it there if the directory holds none; its rows are
+    /// sealed by this vault.
     ///
     /// # Errors
-    /// `OpenError` when it is in use, damaged, or written by a newer build.
-    pub fn open(path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
+    /// `OpenError` when it is in use, damaged, or written by another build.
+    pub fn open(
+        path: &Path,
+        settings: EmbeddedSettings,
+        vault: Arc<Vault>,
+    ) -> Result<Self, OpenError> {
         let spaces = Spaces::open(path, &settings)?;
         match spaces.is_retired() {
-            Ok(false) => Self::over(spaces, path, settings),
+            Ok(false) => Self::over(spaces, path, settings, vault),
             Ok(true) => Err(OpenError::Retired(path.to_owned())),
             Err(source) => Err(OpenError::Engine { path: path.to_owned(), source }),
         }
     }
 
-    fn over(spaces: Spaces, path: &Path, settings: EmbeddedSettings) -> Result<Self, OpenError> {
+    fn over(
+        spaces: Spaces,
+        path: &Path,
+        settings: EmbeddedSettings,
+        vault: Arc<Vault>,
+    ) -> Result<Self, OpenError> {
         let spaces = Arc::new(spaces);
         let pending = Arc::new(Mutex::new(Pending::default()));
         let stand = Stand::default();
         let (shared, waiting) = (Arc::clone(&spaces), Arc::clone(&pending));
         let writer = Writer::start(shared, waiting, settings, stand.clone())
             .map_err(|source| OpenError::Engine { path: path.to_owned(), source: source.into() })?;
-        Ok(Self { spaces, pending, stand, writer })
+        Ok(Self { spaces, rows: Rows::new(vault), pending, stand, writer })
     }
 
     /// Whether nobody was ever seeded or created here.
@@ -186,8 +213,8 @@ impl Embedded {
             return Ok(false);
         }
         // What is pending for the subject has been compared already.
-        if pending.head(&entry.subject).is_none()
-            && self.spaces.head(&entry.subject)? != entry.expected
+        if pending.head(&entry.chain).is_none()
+            && self.spaces.head(&entry.chain)? != entry.expected
         {
             return Ok(false);
         }
@@ -218,6 +245,14 @@ fn table_settings(settings: &EmbeddedSettings) -> KeyspaceCreateOptions {
 
 impl Spaces {
     fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
+        Self::open_of(FORMAT, path, settings)
+    }
+
+    fn open_of(
+        format: u32,
+        path: &Path,
+        settings: &EmbeddedSettings,
+    ) -> Result<Self, OpenError> {
         let broke = |source| match matches!(source, fjall::Error::Locked) {
             true => OpenError::InUse(path.to_owned()),
             false => OpenError::Engine { path: path.to_owned(), source },
@@ -240,10 +275,11 @@ impl Spaces {
             }
             None => return Err(OpenError::Unmarked(path.to_owned())),
             Some(bytes) => match <[u8; 4]>::try_from(&bytes[..]).map(u32::from_be_bytes) {
-                Ok(found) if found != FORMAT => {
-                    return Err(OpenError::OtherFormat { path: path.to_owned(), found });
+                Ok(found) if found == format => {}
+                Ok(found) if found < FORMAT => {
+                    return Err(OpenError::OlderFormat { path: path.to_owned(), found });
                 }
-                Ok(_) => {}
+                Ok(found) => return Err(OpenError::OtherFormat { path: path.to_owned(), found }),
                 Err(_) => return Err(OpenError::Unmarked(path.to_owned())),
             },
         }
@@ -257,44 +293,47 @@ impl Spaces {
         self.rows.contains_key(key).map_err(StoreFault::of("looking for a row"))
     }
 
-    fn record(&self, subject: &[u8]) -> Result<Record, StoreFault> {
-        match self.rows.get(subject).map_err(StoreFault::of("reading a record"))? {
-            Some(bytes) => rows::decode_record(&bytes),
+    fn get(&self, key: &[u8]) -> Result<Option<Slice>, StoreFault> {
+        self.rows.get(key).map_err(StoreFault::of("reading a row"))
+    }
+
+    fn head(&self, chain: &ChainName) -> Result<Head, StoreFault> {
+        let row = self.get(&rows::record_key(chain))?;
+        row.map_or_else(|| Ok(Head::default()), |row| rows::record_head(&row))
+    }
+}
+
+impl Embedded {
+    fn record(&self, chain: &ChainName) -> Result<Record, StoreFault> {
+        match self.spaces.get(&rows::record_key(chain))? {
+            Some(row) => Ok(self.rows.open_record(chain, &row)?.1),
             None => Ok(Record::default()),
         }
     }
 
-    fn head(&self, subject: &[u8]) -> Result<Head, StoreFault> {
-        match self.rows.get(subject).map_err(StoreFault::of("reading a head"))? {
-            Some(bytes) => rows::record_head(&bytes),
-            None => Ok(Head::default()),
-        }
-    }
-
-    fn receipt(&self, key: &[u8]) -> Result<Option<Receipt>, StoreFault> {
-        let bytes = self.rows.get(key).map_err(StoreFault::of("reading a receipt"))?;
-        bytes.map(|bytes| rows::decode(&bytes)).transpose()
+    fn kept(&self, key: &[u8]) -> Result<Option<Receipt>, StoreFault> {
+        self.spaces.get(key)?.map(|row| self.rows.open_receipt(key, &row)).transpose()
     }
 }
 
 impl Store for Embedded {
     async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
-        let subject = rows::record_key(load.subject);
-        let key = load.receipt.map(rows::receipt_key);
+        let chain = self.rows.chain(load.subject);
+        let key = load.receipt.map(|key| self.rows.receipt_key(key));
         let marks: Vec<_> = load.marks.iter().copied().map(rows::spent_key).collect();
         let (record, receipt, mut spent) = {
             let pending = self.pending()?;
             let receipt = key.as_ref().and_then(|key| pending.receipt(key));
             let spent = marks.iter().any(|mark| pending.is_spent(mark));
-            (pending.record(&subject), receipt, spent)
+            (pending.record(&chain), receipt, spent)
         };
         let record = match record {
             Some(record) => Record::clone(&record),
-            None => self.spaces.record(&subject)?,
+            None => self.record(&chain)?,
         };
         let receipt = match (receipt, key) {
             (Some(receipt), _) => Some(Receipt::clone(&receipt)),
-            (None, Some(key)) => self.spaces.receipt(&key)?,
+            (None, Some(key)) => self.kept(&key)?,
             (None, None) => None,
         };
         for mark in &marks {
@@ -304,11 +343,11 @@ impl Store for Embedded {
     }
 
     async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
-        self.spaces.record(&rows::record_key(subject))
+        self.record(&self.rows.chain(subject))
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
-        let entry = Entry::of(commit)?;
+        let entry = Entry::of(commit, &self.rows)?;
         let queued = {
             let mut pending = self.pending()?;
             match self.fits(&pending, &entry)? {
@@ -325,20 +364,26 @@ impl Store for Embedded {
     }
 
     async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {
-        self.spaces.receipt(&rows::receipt_key(key))
+        self.kept(&self.rows.receipt_key(key))
     }
 
     async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
-        let found = self.spaces.rows.prefix(rows::index_prefix(key)?).take(INDEX_LEN_MAX);
+        let found = self.spaces.rows.prefix(self.rows.index_prefix(key)?).take(INDEX_LEN_MAX);
         found
-            .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an index"))?))
+            .map(|row| {
+                let (key, row) = row.into_inner().map_err(StoreFault::of("reading an index"))?;
+                self.rows.open_index(&key, &row)
+            })
             .collect()
     }
 
     async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
-        let newest = self.spaces.rows.prefix(rows::message_prefix(to)).take(OUTBOX_LEN_MAX);
+        let newest = self.spaces.rows.prefix(self.rows.message_prefix(to)).take(OUTBOX_LEN_MAX);
         newest
-            .map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading a message"))?))
+            .map(|row| {
+                let (key, row) = row.into_inner().map_err(StoreFault::of("reading a message"))?;
+                self.rows.open(&key, &row)
+            })
             .collect()
     }
 
@@ -347,9 +392,12 @@ impl Store for Embedded {
         lane: &Lane,
         after: Option<&ErrandKey>,
     ) -> Result<Vec<Errand>, StoreFault> {
-        let (first, end) = rows::errand_range(lane, after);
+        let (first, end) = self.rows.errand_range(lane, after);
         let lane = self.spaces.rows.range(first..end).take(ERRANDS_LEN_MAX);
-        lane.map(|row| rows::decode(&row.value().map_err(StoreFault::of("reading an errand"))?))
-            .collect()
+        lane.map(|row| {
+            let (key, row) = row.into_inner().map_err(StoreFault::of("reading an errand"))?;
+            self.rows.open(&key, &row)
+        })
+        .collect()
     }
 }

@@ -1,17 +1,17 @@
-//! One commit in rows, ready to be written.
+//! One commit in rows, sealed and ready to be written.
 
 use std::sync::Arc;
 
-use kunji_core::audit::Head;
+use kunji_core::audit::{ChainName, Head};
 use kunji_core::receipt::Receipt;
 use kunji_core::store::{Commit, Record, StoreFault};
 
-use crate::rows;
+use crate::rows::{self, Rows};
 
 /// What the check needs of a commit, and all rows that it writes.
 pub(crate) struct Entry {
-    /// The record's key.
-    pub(crate) subject: Vec<u8>,
+    /// Whose record.
+    pub(crate) chain: ChainName,
     /// The head that must still stand.
     pub(crate) expected: Head,
     pub(crate) record: Arc<Record>,
@@ -19,23 +19,24 @@ pub(crate) struct Entry {
     pub(crate) receipt: Option<(Vec<u8>, Arc<Receipt>)>,
     /// The keys of used blocks, which must be new.
     pub(crate) spent: Vec<Vec<u8>>,
+    /// All rows, the record's first.
     pub(crate) rows: Vec<(Vec<u8>, Vec<u8>)>,
     /// The keys of rows that fall.
     pub(crate) fallen: Vec<Vec<u8>>,
 }
 
 impl Entry {
-    pub(crate) fn of(commit: Commit) -> Result<Self, StoreFault> {
-        let seq = commit.record.head.seq;
-        let subject = rows::record_key(&commit.subject);
-        let mut all = vec![
-            (subject.clone(), rows::encode_record(&commit.record)?),
-            (rows::event_key(&commit.subject, seq), commit.encoded),
-        ];
+    pub(crate) fn of(commit: Commit, rows: &Rows) -> Result<Self, StoreFault> {
+        let chain = rows.chain(&commit.subject);
+        let record = rows.seal_record((&chain, &commit.subject), &commit.record)?;
+        let event = rows::event_key(&chain, commit.record.head.seq);
+        let encoded = rows.seal_event(&event, commit.encoded)?;
+        let mut all = vec![(rows::record_key(&chain), record), (event, encoded)];
         let receipt = match commit.receipt {
-            Some((key, receipt)) => {
-                let key = rows::receipt_key(&key);
-                all.push((key.clone(), rows::encode(&receipt)?));
+            Some((of, receipt)) => {
+                let key = rows.receipt_key(&of);
+                let row = rows.seal_receipt(&key, (&of, &receipt))?;
+                all.push((key.clone(), row));
                 Some((key, Arc::new(receipt)))
             }
             None => None,
@@ -43,19 +44,24 @@ impl Entry {
         let spent: Vec<_> = commit.spent.into_iter().map(rows::spent_key).collect();
         all.extend(spent.iter().map(|key| (key.clone(), Vec::new())));
         for message in &commit.messages {
-            all.push((rows::message_key(message), rows::encode(message)?));
+            let key = rows.message_key(message);
+            let row = rows.seal(&key, message)?;
+            all.push((key, row));
         }
         for errand in &commit.errands {
-            all.push((rows::errand_key(&errand.key), rows::encode(errand)?));
+            let key = rows.errand_key(&errand.key);
+            let row = rows.seal(&key, errand)?;
+            all.push((key, row));
         }
-        let fallen = commit.settled.iter().map(rows::errand_key).collect();
         if let Some(credential) = commit.record.credential() {
-            for key in &commit.index {
-                let id = &credential.id;
-                all.push((rows::index_key(key, id)?, rows::encode(id)?));
+            for found_by in &commit.index {
+                let key = rows.index_key(found_by, &credential.id)?;
+                let row = rows.seal_index(&key, (found_by, &credential.id))?;
+                all.push((key, row));
             }
         }
+        let fallen = commit.settled.iter().map(|key| rows.errand_key(key)).collect();
         let (expected, record) = (commit.expected, Arc::new(commit.record));
-        Ok(Self { subject, expected, record, receipt, spent, rows: all, fallen })
+        Ok(Self { chain, expected, record, receipt, spent, rows: all, fallen })
     }
 }

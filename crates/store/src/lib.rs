@@ -13,11 +13,12 @@ mod rows;
 mod witness;
 
 pub use archive::Archive;
-pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError};
-pub use memory::Memory;
+pub use embedded::{BatchReport, Embedded, EmbeddedSettings, OpenError, OpenRows};
+pub use memory::{Memory, Tree};
 pub use postgres::{
     Frozen, LOAD_SPREAD, Migrated, Postgres, PostgresError, PostgresPlace, Spread, drop_schema,
     migrate,
 };
 pub use replaced::Replaced;
+pub use rows::index_place;
 pub use witness::Witness;

@@ -1,8 +1,8 @@
-//! The store for tests and throw-away tools: a few maps behind one lock.
+//! The store for tests and throw-away tools: sealed rows in one tree behind one lock.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use kunji_core::audit::Subject;
 use kunji_core::errand::{Errand, ErrandKey, Lane};
@@ -11,93 +11,107 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, Look, OUTBOX_LEN_MAX, Record,
-    Row, Scope, Store, StoreFault, Survey,
+    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Inspect, Intake, Load, Loaded,
+    OUTBOX_LEN_MAX, Record, Row, Scope, Store, StoreFault, Survey,
 };
-use kunji_vault::BlockMark;
+use kunji_vault::Vault;
 
-use crate::rows;
+use crate::entry::Entry;
+use crate::rows::{self, Rows};
+
+/// Keys and rows, as any engine keeps them.
+pub type Tree = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Forgets everything when it is dropped; otherwise keeps every promise of the port.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
-    held: Mutex<Held>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Held {
-    records: BTreeMap<Subject, Record>,
-    events: BTreeMap<Subject, Vec<Vec<u8>>>,
-    receipts: HashMap<ReceiptKey, Receipt>,
-    spent: HashSet<BlockMark>,
-    messages: Vec<Message>,
-    index: HashMap<Vec<u8>, Vec<(IndexKey, CredentialId)>>,
-    errands: BTreeMap<ErrandKey, Errand>,
+    rows: Rows,
+    held: Mutex<Tree>,
 }
 
 impl Memory {
-    fn held(&self) -> Result<MutexGuard<'_, Held>, StoreFault> {
+    /// An empty store whose rows are sealed by this vault.
+    #[must_use]
+    pub fn new(vault: Arc<Vault>) -> Self {
+        Self { rows: Rows::new(vault), held: Mutex::default() }
+    }
+
+    /// Lets somebody at the rows themselves, as who can write a database is.
+    ///
+    /// # Errors
+    /// `StoreFault` when a thread panicked over them.
+    pub fn tamper<T>(&self, work: impl FnOnce(&mut Tree) -> T) -> Result<T, StoreFault> {
+        Ok(work(&mut *self.held()?))
+    }
+
+    fn held(&self) -> Result<MutexGuard<'_, Tree>, StoreFault> {
         let poisoned = StoreFault::of("locking the memory");
         self.held.lock().map_err(|_| poisoned("a thread panicked while it held the lock"))
     }
+
+    fn record(&self, held: &Tree, subject: &Subject) -> Result<Record, StoreFault> {
+        let chain = self.rows.chain(subject);
+        match held.get(&rows::record_key(&chain)) {
+            Some(row) => Ok(self.rows.open_record(&chain, row)?.1),
+            None => Ok(Record::default()),
+        }
+    }
+
+    fn kept(&self, held: &Tree, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {
+        let key = self.rows.receipt_key(key);
+        held.get(&key).map(|row| self.rows.open_receipt(&key, row)).transpose()
+    }
+}
+
+/// What lies between two keys.
+fn between(held: &Tree, (first, end): (Vec<u8>, Vec<u8>)) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let range = (Bound::Included(first), Bound::Excluded(end));
+    held.range::<Vec<u8>, _>(range).map(|(key, row)| (key.as_slice(), row.as_slice()))
 }
 
 impl Store for Memory {
     async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
         let held = self.held()?;
-        Ok(Loaded {
-            record: held.records.get(load.subject).cloned().unwrap_or_default(),
-            receipt: load.receipt.and_then(|key| held.receipts.get(key)).cloned(),
-            spent: load.marks.iter().any(|mark| held.spent.contains(mark)),
-        })
+        let receipt = match load.receipt {
+            Some(key) => self.kept(&held, key)?,
+            None => None,
+        };
+        let spent = load.marks.iter().any(|mark| held.contains_key(&rows::spent_key(*mark)));
+        Ok(Loaded { record: self.record(&held, load.subject)?, receipt, spent })
     }
 
     async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
-        Ok(self.held()?.records.get(subject).cloned().unwrap_or_default())
+        self.record(&*self.held()?, subject)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
+        let entry = Entry::of(commit, &self.rows)?;
         let mut held = self.held()?;
-        let record = held.records.get(&commit.subject);
-        let head = record.map(|record| record.head).unwrap_or_default();
-        let used = commit.receipt.as_ref().is_some_and(|(key, _)| held.receipts.contains_key(key));
-        if head != commit.expected
-            || used
-            || commit.spent.iter().any(|mark| held.spent.contains(mark))
-        {
+        let record = held.get(&rows::record_key(&entry.chain));
+        let head = record.map(|row| rows::record_head(row)).transpose()?.unwrap_or_default();
+        let mut names = entry.receipt.iter().map(|(key, _)| key).chain(&entry.spent);
+        if head != entry.expected || names.any(|name| held.contains_key(name)) {
             return Ok(Committed::Conflict);
         }
-        if let Some(credential) = commit.record.credential() {
-            for key in &commit.index {
-                let named = (key.clone(), credential.id.clone());
-                held.index.entry(rows::index_prefix(key)?).or_default().push(named);
-            }
-        }
-        held.events.entry(commit.subject.clone()).or_default().push(commit.encoded);
-        held.records.insert(commit.subject, commit.record);
-        held.receipts.extend(commit.receipt);
-        held.spent.extend(commit.spent);
-        held.messages.extend(commit.messages);
-        held.errands.extend(commit.errands.into_iter().map(|one| (one.key.clone(), one)));
-        commit.settled.iter().for_each(|key| drop(held.errands.remove(key)));
+        held.extend(entry.rows);
+        entry.fallen.iter().for_each(|key| drop(held.remove(key)));
         Ok(Committed::Done)
     }
 
     async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {
-        Ok(self.held()?.receipts.get(key).cloned())
+        self.kept(&*self.held()?, key)
     }
 
     async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
-        let held = self.held()?;
-        let found = held.index.get(&rows::index_prefix(key)?).map_or(&[][..], Vec::as_slice);
-        Ok(found.iter().take(INDEX_LEN_MAX).map(|(_, id)| id.clone()).collect())
+        let (held, range) = (self.held()?, rows::range_of(self.rows.index_prefix(key)?));
+        let found = between(&held, range).take(INDEX_LEN_MAX);
+        found.map(|(key, row)| self.rows.open_index(key, row)).collect()
     }
 
     async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
-        let held = self.held()?;
-        let mut sent: Vec<&Message> = held.messages.iter().filter(|one| one.to == *to).collect();
-        sent.sort_by_key(|message| Reverse((message.at, message.serial)));
-        Ok(sent.into_iter().take(OUTBOX_LEN_MAX).cloned().collect())
+        let (held, range) = (self.held()?, rows::range_of(self.rows.message_prefix(to)));
+        let newest = between(&held, range).take(OUTBOX_LEN_MAX);
+        newest.map(|(key, row)| self.rows.open(key, row)).collect()
     }
 
     async fn errands_after(
@@ -105,48 +119,57 @@ impl Store for Memory {
         lane: &Lane,
         after: Option<&ErrandKey>,
     ) -> Result<Vec<Errand>, StoreFault> {
-        let held = self.held()?;
-        let lane = held.errands.values().filter(|errand| errand.key.lane == *lane);
-        let lane = lane.filter(|errand| after.is_none_or(|after| errand.key > *after));
-        Ok(lane.take(ERRANDS_LEN_MAX).cloned().collect())
+        let (held, range) = (self.held()?, self.rows.errand_range(lane, after));
+        let lane = between(&held, range).take(ERRANDS_LEN_MAX);
+        lane.map(|(key, row)| self.rows.open(key, row)).collect()
     }
 }
 
 impl Survey for Memory {
-    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
+    fn inspect(&self, scope: Scope<'_>, look: Inspect<'_>) -> Result<(), StoreFault> {
         let held = self.held()?.clone();
-        let all = |subject: &Subject| held.events.get(subject).cloned().unwrap_or_default();
-        if let Scope::Chain(subject) = scope {
-            let mut events = all(subject).into_iter();
-            return events.try_for_each(|encoded| look(Row::Event(subject.clone(), encoded)));
-        }
-        for (subject, record) in &held.records {
-            if !matches!(scope, Scope::Records) {
-                for encoded in all(subject) {
-                    look(Row::Event(subject.clone(), encoded))?;
-                }
-            }
-            look(Row::Record(subject.clone(), Box::new(record.clone())))?;
-        }
+        let all = |prefix: &[u8]| {
+            let rows = between(&held, rows::range_of(prefix.to_vec()));
+            rows.map(|(key, row)| Ok((key.to_vec(), row.to_vec())))
+        };
+        let records = all(rows::RECORDS);
         match scope {
-            Scope::Everything => held.rest().try_for_each(look),
-            Scope::Chains | Scope::Records | Scope::Chain(_) => Ok(()),
+            Scope::Records => self.rows.show_chains(records, std::iter::empty(), look),
+            Scope::Chain(subject) => {
+                let events = all(&rows::event_prefix(&self.rows.chain(subject)));
+                self.rows.show_chain(subject, events, look)
+            }
+            Scope::Chains => self.rows.show_chains(records, all(rows::EVENTS), look),
+            Scope::Everything => {
+                self.rows.show_chains(records, all(rows::EVENTS), look)?;
+                let mut rest = rows::REST.iter().flat_map(|kind| all(kind));
+                rest.try_for_each(|row| {
+                    let (key, value) = row?;
+                    look(self.rows.parse_row(&key, &value))
+                })
+            }
         }
     }
 
     fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
-        Ok(self.held()?.events.get(subject).and_then(|events| events.first()).cloned())
+        let (held, prefix) = (self.held()?, rows::event_prefix(&self.rows.chain(subject)));
+        let first = between(&held, rows::range_of(prefix)).next();
+        first.map(|(key, row)| self.rows.open_event(key, row)).transpose()
     }
 }
 
-impl Held {
-    fn rest(self) -> impl Iterator<Item = Row> {
-        let receipts = self.receipts.into_iter().map(|(key, receipt)| Row::Receipt(key, receipt));
-        let spent = self.spent.into_iter().map(Row::Spent);
-        let messages = self.messages.into_iter().map(Row::Message);
-        let index = self.index.into_values().flatten();
-        let index = index.map(|(key, id)| Row::Index(key, id));
-        let errands = self.errands.into_values().map(Row::Errand);
-        receipts.chain(spent).chain(messages).chain(index).chain(errands)
+impl Intake for Memory {
+    fn fill(
+        &self,
+        next: &mut dyn FnMut() -> Result<Option<Row>, StoreFault>,
+    ) -> Result<u64, StoreFault> {
+        let mut held = self.held()?;
+        let mut count: u64 = 0;
+        while let Some(row) = next()? {
+            let (key, value) = self.rows.encode_row(&row)?;
+            held.insert(key, value);
+            count = count.saturating_add(1);
+        }
+        Ok(count)
     }
 }

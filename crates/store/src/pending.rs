@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use kunji_core::audit::Head;
+use kunji_core::audit::{ChainName, Head};
 use kunji_core::receipt::Receipt;
 use kunji_core::store::Record;
 
@@ -13,14 +13,21 @@ use crate::entry::Entry;
 #[derive(Default)]
 pub(crate) struct Pending {
     ticket: u64,
-    records: HashMap<Vec<u8>, (u64, Arc<Record>)>,
+    records: HashMap<ChainName, (u64, Arc<Record>)>,
     receipts: HashMap<Vec<u8>, Arc<Receipt>>,
     spent: HashSet<Vec<u8>>,
-    durable: HashMap<Vec<u8>, u64>,
+    seen: HashMap<ChainName, Seen>,
 }
 
-/// Subjects whose durable version is remembered.
-const DURABLE_LEN_MAX: usize = 16_384;
+/// How far a chain was seen to be durable, and whether the store has shown it at less since.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    head: Head,
+    is_back: bool,
+}
+
+/// Chains of which it is remembered how far they were.
+const SEEN_LEN_MAX: usize = 16_384;
 
 /// Whether a commit can stand beside those that are pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +41,12 @@ pub(crate) enum Room {
 }
 
 impl Pending {
-    pub(crate) fn record(&self, subject: &[u8]) -> Option<Arc<Record>> {
-        self.records.get(subject).map(|(_, record)| Arc::clone(record))
+    pub(crate) fn record(&self, chain: &ChainName) -> Option<Arc<Record>> {
+        self.records.get(chain).map(|(_, record)| Arc::clone(record))
     }
 
-    pub(crate) fn head(&self, subject: &[u8]) -> Option<Head> {
-        self.records.get(subject).map(|(_, record)| record.head)
+    pub(crate) fn head(&self, chain: &ChainName) -> Option<Head> {
+        self.records.get(chain).map(|(_, record)| record.head)
     }
 
     pub(crate) fn receipt(&self, key: &[u8]) -> Option<Arc<Receipt>> {
@@ -48,9 +55,9 @@ impl Pending {
 
     /// Whether a commit rests on what is pending, and uses nothing that a pending one uses up.
     pub(crate) fn room_for(&self, entry: &Entry) -> Room {
-        let rests = match self.head(&entry.subject) {
+        let rests = match self.head(&entry.chain) {
             Some(head) => head == entry.expected,
-            None => self.durable.get(&entry.subject).is_none_or(|seq| *seq <= entry.expected.seq),
+            None => self.seen(&entry.chain).is_none_or(|head| head.seq <= entry.expected.seq),
         };
         let named = |(key, _): &(Vec<u8>, _)| self.receipts.contains_key(key);
         let used = entry.spent.iter().any(|mark| self.spent.contains(mark));
@@ -61,18 +68,48 @@ impl Pending {
         }
     }
 
-    /// Remembers what a subject has come to, for an engine that cannot look at once: what rests on
-    /// less is not shown to anybody. Forgetting it costs a conflict at most.
-    pub(crate) fn note_durable(&mut self, subject: &[u8], seq: u64) {
-        match self.durable.get_mut(subject) {
-            Some(known) => *known = seq.max(*known),
+    /// How far a chain was seen to be durable, if that is remembered.
+    pub(crate) fn seen(&self, chain: &ChainName) -> Option<Head> {
+        self.seen.get(chain).map(|seen| seen.head)
+    }
+
+    /// Remembers how far a chain is, for an engine that others write to as well: what rests on less
+    /// is not shown to anybody. Forgetting it costs a conflict at most, so there is a limit; what
+    /// went back is remembered before others.
+    pub(crate) fn note_seen(&mut self, chain: ChainName, head: Head) {
+        match self.seen.get_mut(&chain) {
+            Some(seen) if seen.head.seq <= head.seq => *seen = Seen { head, is_back: false },
+            Some(_) => {}
             None => {
-                if self.durable.len() >= DURABLE_LEN_MAX {
-                    self.durable.clear();
+                if self.seen.len() >= SEEN_LEN_MAX {
+                    self.seen.retain(|_, seen| seen.is_back);
                 }
-                self.durable.insert(subject.to_vec(), seq);
+                if self.seen.len() < SEEN_LEN_MAX {
+                    self.seen.insert(chain, Seen { head, is_back: false });
+                }
             }
         }
+    }
+
+    /// Compares what the store shows of a chain with how far it was seen to be before the store was
+    /// asked. Less, or something else at the same place, and the store went back; that stays noted
+    /// until it shows as much again.
+    pub(crate) fn judge(&mut self, chain: ChainName, before: Option<Head>, found: Head) -> bool {
+        let went_back = before
+            .is_some_and(|head| found.seq < head.seq || (found.seq == head.seq && found != head));
+        match (went_back, self.seen.get_mut(&chain)) {
+            (true, Some(seen)) => seen.is_back = true,
+            (true, None) => {}
+            // Of one that is not there nothing need be remembered.
+            (false, _) if found.seq == 0 => {}
+            (false, _) => self.note_seen(chain, found),
+        }
+        went_back
+    }
+
+    /// How many chains the store has shown at less than they were.
+    pub(crate) fn back_len(&self) -> usize {
+        self.seen.values().filter(|seen| seen.is_back).count()
     }
 
     pub(crate) fn is_spent(&self, key: &[u8]) -> bool {
@@ -86,7 +123,7 @@ impl Pending {
 
     /// Shows a queued commit to the loads that follow.
     pub(crate) fn show(&mut self, entry: &Entry, ticket: u64) {
-        self.records.insert(entry.subject.clone(), (ticket, Arc::clone(&entry.record)));
+        self.records.insert(entry.chain, (ticket, Arc::clone(&entry.record)));
         if let Some((key, receipt)) = &entry.receipt {
             self.receipts.insert(key.clone(), Arc::clone(receipt));
         }
@@ -95,7 +132,7 @@ impl Pending {
 
     /// Takes back a commit that did not fit, and shows nothing any more that may rest on it.
     pub(crate) fn withdraw(&mut self, entry: &Entry) {
-        self.records.remove(&entry.subject);
+        self.records.remove(&entry.chain);
         self.unname(entry);
     }
 
@@ -110,9 +147,12 @@ impl Pending {
 
     /// Forgets a commit that is on disk now, unless a later one stands in its place.
     pub(crate) fn forget(&mut self, entry: &Entry, ticket: u64) {
-        if self.records.get(&entry.subject).is_some_and(|(kept, _)| *kept == ticket) {
-            self.records.remove(&entry.subject);
+        if self.records.get(&entry.chain).is_some_and(|(kept, _)| *kept == ticket) {
+            self.records.remove(&entry.chain);
         }
         self.unname(entry);
     }
 }
+
+#[cfg(test)]
+mod tests;

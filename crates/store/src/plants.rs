@@ -28,7 +28,12 @@ enum Plant {
     /// The try counter is not part of the record: it is written after the commit, without a look
     /// at versions, into a cache that ends with the process.
     CounterOutside,
+    /// A row that says of itself that it is not sealed is taken as it is.
+    UnsealedAccepted,
 }
+
+/// How a row ends that says of itself that it is not sealed.
+pub const UNSEALED: &[u8] = b"unsealed";
 
 /// Tries and the end of the block, as the second step left them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +47,7 @@ fn planted() -> Option<Plant> {
     *PLANTED.get_or_init(|| match std::env::var("PLANTED_BUG").as_deref() {
         Ok("reply-before-commit") => Some(Plant::ReplyBeforeCommit),
         Ok("counter-outside") => Some(Plant::CounterOutside),
+        Ok("unsealed-accepted") => Some(Plant::UnsealedAccepted),
         Ok(_) | Err(_) => None,
     })
 }
@@ -54,7 +60,7 @@ fn counters() -> &'static Mutex<HashMap<String, Counter>> {
 /// Commits as the planted bug has it.
 pub(crate) async fn commit(archive: &Archive, commit: Commit) -> Result<Committed, StoreFault> {
     match planted() {
-        None => archive.commit_whole(commit).await,
+        None | Some(Plant::UnsealedAccepted) => archive.commit_whole(commit).await,
         Some(Plant::ReplyBeforeCommit) => {
             let mut committing = pin!(archive.commit_whole(commit));
             match committing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -65,6 +71,12 @@ pub(crate) async fn commit(archive: &Archive, commit: Commit) -> Result<Committe
         }
         Some(Plant::CounterOutside) => counter_after(archive, commit).await,
     }
+}
+
+/// What a row holds that nobody sealed, where the bug takes it.
+pub(crate) fn unsealed(row: &[u8]) -> Option<Vec<u8>> {
+    let row = row.strip_suffix(UNSEALED)?;
+    (planted() == Some(Plant::UnsealedAccepted)).then(|| row.to_vec())
 }
 
 async fn counter_after(archive: &Archive, mut commit: Commit) -> Result<Committed, StoreFault> {

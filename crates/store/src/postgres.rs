@@ -26,17 +26,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Pool};
-use kunji_core::audit::Subject;
+use kunji_core::audit::{ChainName, Head, Subject};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, ERRANDS_LEN_MAX, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Reach, Record,
+    Commit, Committed, ERRANDS_LEN_MAX, FaultKind, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Reach, Record,
     Store, StoreFault,
 };
-use serde::de::DeserializeOwned;
+use kunji_vault::Vault;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -50,7 +50,7 @@ use self::writer::{Told, Writer};
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
 use crate::pending::{Pending, Room};
-use crate::rows;
+use crate::rows::{self, Rows};
 use crate::witness::{Stand, Witness};
 
 /// How long a batch is sent again before its callers hear that nobody knows.
@@ -60,21 +60,22 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 /// The pause before something is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-const LOAD: &str = "SELECT (SELECT row FROM record WHERE subject = $1), \
+const LOAD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
      (SELECT row FROM used WHERE name = $2 LIMIT 1), EXISTS (SELECT FROM used WHERE name = ANY ($3))";
 /// The same, asking for nothing that is not the subject's own.
-pub const LOAD_SPREAD: &str = "SELECT (SELECT row FROM record WHERE subject = $1), \
+pub const LOAD_SPREAD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
      (SELECT row FROM used WHERE subject = $1 AND name = $2), \
      EXISTS (SELECT FROM used WHERE subject = $1 AND name = ANY ($3))";
-const LOAD_TYPES: &[Type] = &[Type::TEXT, Type::BYTEA, Type::BYTEA_ARRAY];
-const RECORD: &str = "SELECT row FROM record WHERE subject = $1";
+const LOAD_TYPES: &[Type] = &[Type::BYTEA, Type::BYTEA, Type::BYTEA_ARRAY];
+const RECORD: &str = "SELECT int8send(version) || head || row FROM record WHERE subject = $1";
 const RECEIPT: &str = "SELECT row FROM used WHERE name = $1 LIMIT 1";
-const ITEMS: &str = "SELECT row FROM item WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3";
-const FIRST: &str = "SELECT row FROM event WHERE subject = $1 ORDER BY seq LIMIT 1";
+const ITEMS: &str = "SELECT key, row FROM item WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3";
+const FIRST: &str = "SELECT seq, row FROM event WHERE subject = $1 ORDER BY seq LIMIT 1";
 
 /// The store in a PostgreSQL database, shared with other processes.
 pub struct Postgres {
     place: PostgresPlace,
+    rows: Rows,
     pool: Pool,
     pending: Arc<Mutex<Pending>>,
     stand: Stand,
@@ -83,16 +84,17 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and looks whether the schema is the one of this build.
+    /// Connects, and looks whether the schema is the one of this build; rows are sealed by this vault.
     ///
     /// # Errors
     /// `PostgresError` when the database is out of reach, or its schema is missing, older or newer.
     pub fn open(
         place: PostgresPlace,
         on_batch: Option<BatchReport>,
+        vault: Arc<Vault>,
     ) -> Result<Self, PostgresError> {
         match walk::apart(async || migrate::check(&pool(&place, 1)?).await)? {
-            Service::Open => Self::over(place, on_batch),
+            Service::Open => Self::over(place, on_batch, vault),
             Service::Retired => Err(PostgresError::Retired),
         }
     }
@@ -101,18 +103,23 @@ impl Postgres {
     ///
     /// # Errors
     /// `PostgresError` as for [`Postgres::open`], but for a retired one.
-    pub fn open_to_read(place: PostgresPlace) -> Result<Self, PostgresError> {
+    pub fn open_to_read(place: PostgresPlace, vault: Arc<Vault>) -> Result<Self, PostgresError> {
         walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
-        Self::over(place, None)
+        Self::over(place, None, vault)
     }
 
-    fn over(place: PostgresPlace, on_batch: Option<BatchReport>) -> Result<Self, PostgresError> {
+    fn over(
+        place: PostgresPlace,
+        on_batch: Option<BatchReport>,
+        vault: Arc<Vault>,
+    ) -> Result<Self, PostgresError> {
         let pending = Arc::new(Mutex::new(Pending::default()));
         let stand = Stand::default();
         let told = Told { on_batch, stand: stand.clone() };
         let writer = Writer::start(&place, Arc::clone(&pending), told)?;
         let lead = Lead::new(pool(&place, 1)?);
-        Ok(Self { pool: pool(&place, place.connections)?, place, pending, stand, writer, lead })
+        let (rows, pool) = (Rows::new(vault), pool(&place, place.connections)?);
+        Ok(Self { place, rows, pool, pending, stand, writer, lead })
     }
 
     /// Whether this process is the one, of those over this schema, that runs errands and webhooks.
@@ -147,7 +154,7 @@ impl Postgres {
     }
 
     /// One statement, one round trip; tried again while the trouble may pass.
-    async fn rows(
+    async fn query(
         &self,
         statement: &'static str,
         types: &[Type],
@@ -155,7 +162,7 @@ impl Postgres {
     ) -> Result<Vec<Row>, StoreFault> {
         let end = tokio::time::Instant::now() + READ_DEADLINE;
         loop {
-            let error = match self.rows_once(statement, types, values).await {
+            let error = match self.query_once(statement, types, values).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
             };
@@ -166,7 +173,7 @@ impl Postgres {
         }
     }
 
-    async fn rows_once(
+    async fn query_once(
         &self,
         statement: &'static str,
         types: &[Type],
@@ -187,16 +194,54 @@ impl Postgres {
         }
     }
 
-    /// Decodes the rows of keys that begin alike, in their order.
-    async fn items<T: DeserializeOwned>(
+    /// Opens the rows between two keys, in their order.
+    async fn items<T>(
         &self,
         (first, end): (Vec<u8>, Vec<u8>),
         len_max: usize,
+        open: impl Fn(&[u8], &[u8]) -> Result<T, StoreFault>,
     ) -> Result<Vec<T>, StoreFault> {
         let len = i64::try_from(len_max).map_err(StoreFault::of("limiting a look"))?;
-        let found = self.rows(ITEMS, &[], &[&first, &end, &len]).await?;
-        found.iter().map(|row| rows::decode(column(row, 0)?)).collect()
+        let found = self.query(ITEMS, &[], &[&first, &end, &len]).await?;
+        found.iter().map(|row| open(column(row, 0)?, column(row, 1)?)).collect()
     }
+
+    /// How many subjects the database has shown at an earlier point than they were at.
+    #[must_use]
+    pub fn went_back(&self) -> usize {
+        self.pending.lock().map_or(0, |pending| pending.back_len())
+    }
+
+    /// A record as the database shows it, unless that is less than this process knew of before it
+    /// asked.
+    fn record(
+        &self,
+        chain: &ChainName,
+        before: Option<Head>,
+        row: Option<&[u8]>,
+    ) -> Result<Record, StoreFault> {
+        let record = match row {
+            Some(row) => self.rows.open_record(chain, row)?.1,
+            None => Record::default(),
+        };
+        match self.pending()?.judge(*chain, before, record.head) {
+            false => Ok(record),
+            true => {
+                let (known, found) = (before.unwrap_or_default().seq, record.head.seq);
+                let back = Back { chain: *chain, known, found };
+                Err(StoreFault::with(FaultKind::WentBack, "reading a record")(back))
+            }
+        }
+    }
+}
+
+/// The database forgot what it had said to be durable, or somebody put a subject back.
+#[derive(Debug, thiserror::Error)]
+#[error("chain {chain} had {known} events, and now the database shows another one of {found}")]
+struct Back {
+    chain: ChainName,
+    known: u64,
+    found: u64,
 }
 
 /// A column of bytes that cannot be null.
@@ -210,42 +255,42 @@ fn optional(row: &Row, place: usize) -> Result<Option<&[u8]>, StoreFault> {
 
 impl Store for Postgres {
     async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
-        let key = rows::record_key(load.subject);
-        let pending = self.pending()?.record(&key);
-        let name = load.receipt.map(rows::receipt_key);
+        let chain = self.rows.chain(load.subject);
+        let (pending, before) = {
+            let pending = self.pending()?;
+            (pending.record(&chain), pending.seen(&chain))
+        };
+        let name = load.receipt.map(|key| self.rows.receipt_key(key));
         let marks: Vec<_> = load.marks.iter().copied().map(rows::spent_key).collect();
-        let subject = load.subject.to_string();
         let statement = match (self.place.spread, load.reach) {
             (Spread::BySubject, Reach::Subject) => LOAD_SPREAD,
             (Spread::BySubject, Reach::Anywhere) | (Spread::Together, _) => LOAD,
         };
-        let found = self.rows(statement, LOAD_TYPES, &[&subject, &name, &marks]).await?;
+        let subject = &chain.0[..];
+        let found = self.query(statement, LOAD_TYPES, &[&subject, &name, &marks]).await?;
         let row = found.first().ok_or_else(|| StoreFault::of("loading")(rows::Damaged))?;
-        let stored = optional(row, 0)?;
-        let record = match (pending, stored) {
-            (Some(record), _) => Record::clone(&record),
-            (None, Some(bytes)) => {
-                let record = rows::decode_record(bytes)?;
-                self.pending()?.note_durable(&key, record.head.seq);
-                record
-            }
-            (None, None) => Record::default(),
+        let record = match pending {
+            Some(record) => Record::clone(&record),
+            None => self.record(&chain, before, optional(row, 0)?)?,
         };
-        let receipt = optional(row, 1)?.map(rows::decode).transpose()?;
+        let receipt = match (&name, optional(row, 1)?) {
+            (Some(key), Some(row)) => Some(self.rows.open_receipt(key, row)?),
+            (_, _) => None,
+        };
         let spent = row.try_get(2).map_err(StoreFault::of("reading a column"))?;
         Ok(Loaded { record, receipt, spent })
     }
 
     async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
-        let found = self.rows(RECORD, &[], &[&subject.to_string()]).await?;
-        match found.first() {
-            Some(row) => rows::decode_record(column(row, 0)?),
-            None => Ok(Record::default()),
-        }
+        let chain = self.rows.chain(subject);
+        let before = self.pending()?.seen(&chain);
+        let found = self.query(RECORD, &[], &[&&chain.0[..]]).await?;
+        let row = found.first().map(|row| column(row, 0)).transpose()?;
+        self.record(&chain, before, row)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {
-        let entry = Entry::of(commit)?;
+        let entry = Entry::of(commit, &self.rows)?;
         let queued = {
             let mut pending = self.pending()?;
             match pending.room_for(&entry) {
@@ -269,16 +314,19 @@ impl Store for Postgres {
     }
 
     async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {
-        let found = self.rows(RECEIPT, &[], &[&rows::receipt_key(key)]).await?;
-        found.first().map(|row| rows::decode(column(row, 0)?)).transpose()
+        let name = self.rows.receipt_key(key);
+        let found = self.query(RECEIPT, &[], &[&name]).await?;
+        found.first().map(|row| self.rows.open_receipt(&name, column(row, 0)?)).transpose()
     }
 
     async fn find(&self, key: &IndexKey) -> Result<Vec<CredentialId>, StoreFault> {
-        self.items(rows::range_of(rows::index_prefix(key)?), INDEX_LEN_MAX).await
+        let range = rows::range_of(self.rows.index_prefix(key)?);
+        self.items(range, INDEX_LEN_MAX, |key, row| self.rows.open_index(key, row)).await
     }
 
     async fn outbox(&self, to: &Mobile) -> Result<Vec<Message>, StoreFault> {
-        self.items(rows::range_of(rows::message_prefix(to)), OUTBOX_LEN_MAX).await
+        let range = rows::range_of(self.rows.message_prefix(to));
+        self.items(range, OUTBOX_LEN_MAX, |key, row| self.rows.open(key, row)).await
     }
 
     async fn errands_after(
@@ -286,6 +334,7 @@ impl Store for Postgres {
         lane: &Lane,
         after: Option<&ErrandKey>,
     ) -> Result<Vec<Errand>, StoreFault> {
-        self.items(rows::errand_range(lane, after), ERRANDS_LEN_MAX).await
+        let range = self.rows.errand_range(lane, after);
+        self.items(range, ERRANDS_LEN_MAX, |key, row| self.rows.open(key, row)).await
     }
 }

@@ -2,18 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kunji_core::audit::Head;
+use kunji_core::audit::{ChainName, Head};
 
 use crate::entry::Entry;
-use crate::rows;
 
 /// Hears of what becomes durable, batch by batch, before anybody is answered.
 ///
 /// It is called by the one thread that writes, and must not keep it for long.
 pub trait Witness: Send + Sync {
-    /// Takes what the commits of a batch led to: subjects as they are printed, and their heads, in
-    /// the order of the commits.
-    fn durable(&self, heads: &mut dyn Iterator<Item = (&str, Head)>);
+    /// Takes what the commits of a batch led to: the heads of their chains, in the order of the
+    /// commits.
+    fn durable(&self, heads: &mut dyn Iterator<Item = (ChainName, Head)>);
 
     /// A batch failed: whether anything of it is durable is unknown.
     fn unknown(&self);
@@ -31,11 +30,7 @@ impl Stand {
 
     pub(crate) fn durable<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
         let Some(witness) = self.0.get() else { return };
-        let head = |entry: &'a Entry| {
-            let subject = std::str::from_utf8(rows::subject_of(&entry.subject)).ok()?;
-            Some((subject, entry.record.head))
-        };
-        witness.durable(&mut entries.filter_map(head));
+        witness.durable(&mut entries.map(|entry| (entry.chain, entry.record.head)));
     }
 
     pub(crate) fn unknown(&self) {

@@ -34,7 +34,8 @@ impl Vault {
     /// key that stays the same when others are rotated.
     #[must_use]
     pub fn row_name(&self, about: &[u8]) -> [u8; ROW_NAME_LEN] {
-        let whole = hmac::sign(self.ring().row_names(), about);
+        let ring = self.ring();
+        let whole = hmac::sign(ring.row_names(), about);
         let mut name = [0; ROW_NAME_LEN];
         name.iter_mut().zip(whole.as_ref()).for_each(|(to, from)| *to = *from);
         name
@@ -45,7 +46,8 @@ impl Vault {
     /// # Errors
     /// When the cryptographic library refuses, as for a row of many gigabytes.
     pub fn seal_row(&self, place: &[u8], mut row: Vec<u8>) -> Result<Vec<u8>, VaultFault> {
-        let newest = self.ring().newest();
+        let ring = self.ring();
+        let newest = ring.newest();
         row.reserve_exact(newest.rows.algorithm().tag_len() + size_of::<u32>());
         newest
             .rows
@@ -62,7 +64,8 @@ impl Vault {
     pub fn open_row(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, RowError> {
         let (row, version) = sealed.split_last_chunk().ok_or(RowError::Altered)?;
         let version = u32::from_be_bytes(*version);
-        let keys = self.ring().version(version).ok_or(RowError::UnknownKey(version))?;
+        let ring = self.ring();
+        let keys = ring.version(version).ok_or(RowError::UnknownKey(version))?;
         let mut row = row.to_vec();
         let opened = keys.rows.open_in_place(nonce_of(place), Aad::from(place), &mut row);
         let len = opened.map_err(|_| RowError::Altered)?.len();

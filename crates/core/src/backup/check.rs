@@ -1,18 +1,22 @@
 //! Whether the rows of a backup are a store: every chain whole, every row counted.
 
-use super::rows::Tally;
+use kunji_vault::Vault;
+
+use super::rows::{RowFormat, Tally};
 use crate::audit::{ChainBreak, ChainCheck, Subject};
 use crate::store::{Record, Row};
 
 /// Most breaks that are told one by one.
 pub const BREAKS_MAX: usize = 100;
 
-/// Looks at rows as they come: subject after subject the events and then the record.
-#[derive(Debug, Default)]
-pub struct RowsCheck {
+/// Looks at rows as they come: chain after chain the events and then the record.
+#[derive(Debug)]
+pub struct RowsCheck<'a> {
+    vault: &'a Vault,
+    format: RowFormat,
     chain: Option<Chain>,
-    /// The last subject that had a record, as it is ordered.
-    last: Option<String>,
+    /// The last chain that had a record, as it is ordered.
+    last: Option<Vec<u8>>,
     findings: Findings,
 }
 
@@ -41,7 +45,13 @@ impl Findings {
     }
 }
 
-impl RowsCheck {
+impl<'a> RowsCheck<'a> {
+    /// Before the first row of a backup with rows of this format.
+    #[must_use]
+    pub fn start(vault: &'a Vault, format: RowFormat) -> Self {
+        Self { vault, format, chain: None, last: None, findings: Findings::default() }
+    }
+
     /// Looks at the next row.
     pub fn take(&mut self, row: &Row) {
         self.findings.tally.count(row);
@@ -95,11 +105,11 @@ impl RowsCheck {
         if let Err(broken) = ended {
             self.findings.note(format!("{subject}: {broken}"));
         }
-        let name = subject.to_string();
-        if self.last.as_ref().is_some_and(|last| *last >= name) {
+        let order = self.format.order_of(self.vault, subject);
+        if self.last.as_ref().is_some_and(|last| *last >= order) {
             self.findings.note(format!("{subject}: the record comes twice or out of order"));
         }
-        self.last = Some(name);
+        self.last = Some(order);
     }
 
     /// Events whose record did not follow belong to no chain.
@@ -112,10 +122,16 @@ impl RowsCheck {
 
 #[cfg(test)]
 mod tests {
+    use kunji_vault::KeyRing;
+
     use super::*;
     use crate::audit::{Action, Event, Head};
     use crate::ids::{Caller, CredentialId, CredentialKind};
     use crate::time::Millis;
+
+    fn vault() -> Vault {
+        Vault::new(KeyRing::ephemeral().unwrap())
+    }
 
     fn account(name: &str) -> Subject {
         Subject::Credential(CredentialId::parse(CredentialKind::Account, name).unwrap())
@@ -148,7 +164,9 @@ mod tests {
 
     #[track_caller]
     fn check(rows: &[Row], expected: &[&str]) {
-        let (mut check, mut tally) = (RowsCheck::default(), Tally::default());
+        let vault = vault();
+        let (mut check, mut tally) =
+            (RowsCheck::start(&vault, RowFormat::Open), Tally::default());
         for row in rows {
             check.take(row);
             tally.count(row);
@@ -185,7 +203,8 @@ mod tests {
         let Row::Event(_, bytes) = &mut altered[1] else { unreachable!("an event") };
         let last = bytes.len() - 1;
         bytes[last - 3] ^= 1;
-        let mut seen = RowsCheck::default();
+        let vault = vault();
+        let mut seen = RowsCheck::start(&vault, RowFormat::Open);
         altered.iter().for_each(|row| seen.take(row));
         assert_eq!(seen.finish(&Tally::default()).breaks.len(), 2);
         let twice = [chain(&account("A"), 1), chain(&account("A"), 1)].concat();
@@ -203,8 +222,26 @@ mod tests {
     }
 
     #[test]
+    fn chains_come_in_the_order_of_their_names() {
+        let vault = vault();
+        let mut names = ["A", "B", "C", "D"].map(account);
+        names.sort_by_key(|subject| RowFormat::Sealed.order_of(&vault, subject));
+        let mut check = RowsCheck::start(&vault, RowFormat::Sealed);
+        let mut tally = Tally::default();
+        for row in names.iter().flat_map(|subject| chain(subject, 1)) {
+            check.take(&row);
+            tally.count(&row);
+        }
+        assert_eq!(check.finish(&tally).breaks, [""; 0]);
+        let mut check = RowsCheck::start(&vault, RowFormat::Sealed);
+        names.iter().rev().flat_map(|subject| chain(subject, 1)).for_each(|row| check.take(&row));
+        assert_eq!(check.finish(&tally).breaks.len(), 3);
+    }
+
+    #[test]
     fn rows_that_were_not_counted_show() {
-        let mut check = RowsCheck::default();
+        let vault = vault();
+        let mut check = RowsCheck::start(&vault, RowFormat::Open);
         let rows = both();
         rows.iter().for_each(|row| check.take(row));
         let counted = Tally { events: 5, records: 2, receipts: 1, ..Tally::default() };
@@ -213,7 +250,8 @@ mod tests {
 
     #[test]
     fn breaks_are_told_up_to_a_limit() {
-        let mut check = RowsCheck::default();
+        let vault = vault();
+        let mut check = RowsCheck::start(&vault, RowFormat::Open);
         for nth in 0..BREAKS_MAX + 50 {
             check.take(&Row::Record(account(&format!("A{nth:04}")), chain_record(1)));
         }

@@ -1,13 +1,46 @@
 //! Rows in bytes, one behind the other, and their count at the end.
 
+use kunji_vault::Vault;
 use serde::{Deserialize, Serialize};
 
+use super::former;
+use crate::audit::{ChainName, Subject};
 use crate::store::Row;
 
 /// A row or a count that is none, or cannot be put into bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("a row of the backup is not well formed")]
-pub struct RowError(#[source] postcard::Error);
+pub struct RowError(#[source] pub(super) postcard::Error);
+
+/// How a store or a backup writes its rows, and in which order its chains come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// As stores of format 2 did: in the order of their subjects' texts.
+    Open,
+    /// As this build does: in the order of their names.
+    Sealed,
+}
+
+impl RowFormat {
+    /// The format of the rows in a backup of this format; `None` for one that is not known.
+    #[must_use]
+    pub fn of_backup(format: u32) -> Option<Self> {
+        match format {
+            1 => Some(Self::Open),
+            2 => Some(Self::Sealed),
+            _ => None,
+        }
+    }
+
+    /// What chains are ordered by.
+    #[must_use]
+    pub fn order_of(self, vault: &Vault, subject: &Subject) -> Vec<u8> {
+        match self {
+            Self::Open => subject.to_string().into_bytes(),
+            Self::Sealed => ChainName::of(vault, subject).0.to_vec(),
+        }
+    }
+}
 
 /// Writes a row behind others.
 ///
@@ -21,8 +54,11 @@ pub fn append_row(row: &Row, bytes: Vec<u8>) -> Result<Vec<u8>, RowError> {
 ///
 /// # Errors
 /// `RowError` when the bytes do not begin with a row.
-pub fn take_row(bytes: &[u8]) -> Result<(Row, &[u8]), RowError> {
-    postcard::take_from_bytes(bytes).map_err(RowError)
+pub fn take_row(format: RowFormat, bytes: &[u8]) -> Result<(Row, &[u8]), RowError> {
+    match format {
+        RowFormat::Open => former::take_row(bytes),
+        RowFormat::Sealed => postcard::take_from_bytes(bytes).map_err(RowError),
+    }
 }
 
 /// How many rows there are of each kind.
@@ -109,11 +145,11 @@ mod tests {
         }
         let mut rest = bytes.as_slice();
         for row in &rows {
-            let (taken, behind) = take_row(rest).unwrap();
+            let (taken, behind) = take_row(RowFormat::Sealed, rest).unwrap();
             assert_eq!(format!("{taken:?}"), format!("{row:?}"));
             rest = behind;
         }
-        assert!(rest.is_empty() && take_row(rest).is_err());
+        assert!(rest.is_empty() && take_row(RowFormat::Sealed, rest).is_err());
         assert_eq!((tally.events, tally.records, tally.spent, tally.rows()), (1, 1, 1, 3));
         assert_eq!(Tally::decode(&tally.encode().unwrap()).unwrap(), tally);
         assert!(Tally::decode(&[&tally.encode().unwrap()[..], &[0]].concat()).is_err());
@@ -123,7 +159,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_row_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = take_row(&bytes);
+            for format in [RowFormat::Open, RowFormat::Sealed] {
+                let _ = take_row(format, &bytes);
+            }
+            let _ = former::former_record(&bytes);
             let _ = Tally::decode(&bytes);
         }
     }

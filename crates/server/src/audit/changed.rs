@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kunji_core::audit::Head;
+use kunji_core::audit::{ChainName, Head};
 use kunji_store::Witness;
 
 /// Chains that make a checkpoint due at once.
@@ -19,15 +19,15 @@ pub struct Changed {
 
 #[derive(Debug, Default)]
 struct Held {
-    heads: HashMap<Box<str>, Head>,
+    heads: HashMap<ChainName, Head>,
     lost: bool,
 }
 
 /// What changed.
 #[derive(Debug)]
 pub enum Changes {
-    /// These chains, in the order of their subjects.
-    These(Vec<(Box<str>, Head)>),
+    /// These chains, in the order of their names.
+    These(Vec<(ChainName, Head)>),
     /// Nobody knows which: there were too many, or a batch ended in doubt.
     Unknown,
 }
@@ -41,7 +41,7 @@ impl Changed {
             true => Changes::Unknown,
             false => {
                 let mut heads: Vec<_> = held.heads.into_iter().collect();
-                heads.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+                heads.sort_unstable_by_key(|(chain, _)| *chain);
                 Changes::These(heads)
             }
         }
@@ -53,14 +53,14 @@ impl Changed {
         match changes {
             Changes::Unknown => held.lose(),
             Changes::These(heads) => {
-                heads.iter().for_each(|(subject, head)| held.note(subject, *head));
+                heads.iter().for_each(|(chain, head)| held.note(*chain, *head));
             }
         }
     }
 
     /// Notes one chain.
-    pub fn note(&self, subject: &str, head: Head) {
-        self.held().note(subject, head);
+    pub fn note(&self, chain: ChainName, head: Head) {
+        self.held().note(chain, head);
     }
 
     /// Whether a checkpoint is due for the number of chains alone.
@@ -75,8 +75,8 @@ impl Changed {
 }
 
 impl Held {
-    fn note(&mut self, subject: &str, head: Head) {
-        if let Some(known) = self.heads.get_mut(subject) {
+    fn note(&mut self, chain: ChainName, head: Head) {
+        if let Some(known) = self.heads.get_mut(&chain) {
             // What is put back may be older than what came meanwhile.
             if head.seq > known.seq {
                 *known = head;
@@ -87,7 +87,7 @@ impl Held {
             (true, _) => {}
             (false, true) => self.lose(),
             (false, false) => {
-                self.heads.insert(subject.into(), head);
+                self.heads.insert(chain, head);
             }
         }
     }
@@ -98,9 +98,9 @@ impl Held {
 }
 
 impl Witness for Changed {
-    fn durable(&self, heads: &mut dyn Iterator<Item = (&str, Head)>) {
+    fn durable(&self, heads: &mut dyn Iterator<Item = (ChainName, Head)>) {
         let mut held = self.held();
-        heads.for_each(|(subject, head)| held.note(subject, head));
+        heads.for_each(|(chain, head)| held.note(chain, head));
     }
 
     fn unknown(&self) {
@@ -116,10 +116,14 @@ mod tests {
         Head { seq, hash: [7; 32] }
     }
 
-    fn names(changes: Changes) -> Vec<(String, u64)> {
+    fn chain(nth: usize) -> ChainName {
+        ChainName(u128::try_from(nth).unwrap().to_be_bytes())
+    }
+
+    fn heads(changes: Changes) -> Vec<(ChainName, u64)> {
         match changes {
             Changes::These(heads) => {
-                heads.iter().map(|(subject, head)| (subject.to_string(), head.seq)).collect()
+                heads.iter().map(|(chain, head)| (*chain, head.seq)).collect()
             }
             Changes::Unknown => panic!("nobody knows"),
         }
@@ -128,25 +132,25 @@ mod tests {
     #[test]
     fn the_newest_head_of_each_chain_is_remembered_once() {
         let changed = Changed::default();
-        let batch = [("b", head(1)), ("a", head(4)), ("b", head(2))];
+        let batch = [(chain(2), head(1)), (chain(1), head(4)), (chain(2), head(2))];
         changed.durable(&mut batch.into_iter());
         let taken = changed.take();
-        changed.durable(&mut [("b", head(3))].into_iter());
+        changed.durable(&mut [(chain(2), head(3))].into_iter());
         changed.put_back(taken);
-        assert_eq!(names(changed.take()), [("a".to_owned(), 4), ("b".to_owned(), 3)]);
-        assert_eq!(names(changed.take()), []);
+        assert_eq!(heads(changed.take()), [(chain(1), 4), (chain(2), 3)]);
+        assert_eq!(heads(changed.take()), []);
     }
 
     #[test]
     fn after_a_batch_in_doubt_nobody_claims_to_know() {
         let changed = Changed::default();
-        changed.note("a", head(1));
+        changed.note(chain(1), head(1));
         changed.unknown();
-        changed.note("b", head(1));
+        changed.note(chain(2), head(1));
         let unknown = changed.take();
         assert!(matches!(unknown, Changes::Unknown));
-        assert_eq!(names(changed.take()), []);
-        changed.note("c", head(1));
+        assert_eq!(heads(changed.take()), []);
+        changed.note(chain(3), head(1));
         changed.put_back(unknown);
         assert!(matches!(changed.take(), Changes::Unknown));
     }
@@ -156,11 +160,11 @@ mod tests {
         let changed = Changed::default();
         for nth in 0..CHANGED_LEN_MAX {
             assert_eq!(changed.is_crowded(), nth >= DUE_LEN);
-            changed.note(&nth.to_string(), head(1));
+            changed.note(chain(nth), head(1));
         }
-        changed.note("0", head(2));
+        changed.note(chain(0), head(2));
         assert!(changed.is_crowded());
-        changed.note("one more", head(1));
+        changed.note(chain(CHANGED_LEN_MAX), head(1));
         assert!(!changed.is_crowded());
         assert!(matches!(changed.take(), Changes::Unknown));
     }

@@ -1,27 +1,30 @@
 //! What stands in a checkpoint.
 //!
 //! ```text
-//! {"format":"kunji-checkpoint-1","series":"5f0c…","number":2,"previous":"9a31…","store":"71be…",
+//! {"format":"kunji-checkpoint-2","series":"5f0c…","number":2,"previous":"9a31…","store":"71be…",
 //!   "at":"2026-11-27T13:00:00.000Z","occasion":"interval","scope":"changed"}     (in one line)
-//! 12 4be0… account/ACC123456789
-//! 3 99d1… service
+//! 12 4be0… 0c8e5b…
+//! 3 99d1… f27a01…
 //! {"heads":2,"key":"…","signature":"…"}
 //! ```
 //!
 //! Between header and seal each line is one head: how many events the chain has, the hash that the
-//! last of them led to, and the subject; in the order of the subjects' bytes, each subject once. The
-//! signature is over the SHA-256 of all lines before its own.
+//! last of them led to, and the chain's name; in the order of the names, each once. A name tells a
+//! subject to who has the keys of the store, and nothing to anybody else. The signature is over the
+//! SHA-256 of all lines before its own.
+//!
+//! Format 1 has the subject's text in the place of the name, and is ordered by it.
 
 use std::fmt;
 
-use kunji_core::audit::{Head, Subject};
+use kunji_core::audit::{ChainName, Head, Subject};
 use kunji_core::store::{StoreFault, Survey};
 use kunji_core::time::Millis;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::wall;
 
-/// Longest line, in bytes; the longest subject has less than 300.
+/// Longest line, in bytes; the longest subject of format 1 has less than 300.
 pub const LINE_LEN_MAX: usize = 1024;
 
 /// The first line.
@@ -50,9 +53,12 @@ pub struct Header {
 /// How a checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
-    /// As this build writes it.
+    /// With the texts of subjects; it is read only.
     #[serde(rename = "kunji-checkpoint-1")]
     One,
+    /// With the names of chains.
+    #[serde(rename = "kunji-checkpoint-2")]
+    Two,
 }
 
 /// Why a checkpoint was written.
@@ -147,18 +153,21 @@ impl From<Hash> for String {
 
 /// A head as its line says it.
 #[must_use]
-pub fn head_line(subject: &str, head: Head) -> String {
-    format!("{} {} {subject}", head.seq, Hash(head.hash))
+pub fn head_line(listed: &str, head: Head) -> String {
+    format!("{} {} {listed}", head.seq, Hash(head.hash))
 }
 
-/// Reads what [`head_line`] writes, and nothing else.
+/// Reads what [`head_line`] writes of a chain, and nothing else; gives what the chain is called.
 #[must_use]
-pub fn parse_head(line: &str) -> Option<(String, Head)> {
+pub fn parse_head(format: Format, line: &str) -> Option<(String, Head)> {
     let (seq, rest) = line.split_once(' ')?;
-    let (hash, subject) = rest.split_once(' ')?;
+    let (hash, listed) = rest.split_once(' ')?;
     let head = Head { seq: seq.parse().ok()?, hash: Hash::parse(hash).ok()?.0 };
-    let subject = Subject::parse(subject).ok()?.to_string();
-    (head.seq > 0 && head_line(&subject, head) == line).then_some((subject, head))
+    let listed = match format {
+        Format::One => Subject::parse(listed).ok()?.to_string(),
+        Format::Two => ChainName::parse(listed).ok()?.to_string(),
+    };
+    (head.seq > 0 && head_line(&listed, head) == line).then_some((listed, head))
 }
 
 /// By what the checkpoints of a store know it; `None` while it is empty.
@@ -184,26 +193,35 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(line: &str, expected: bool) {
-        assert_eq!(parse_head(line).is_some(), expected, "{line}");
+    fn check(format: Format, line: &str, expected: bool) {
+        assert_eq!(parse_head(format, line).is_some(), expected, "{line}");
     }
 
     #[test]
     fn a_head_is_written_in_one_way_only() {
-        let hash = "0123456789abcdef".repeat(4);
-        check(&format!("1 {hash} account/A1"), true);
-        check(&format!("18446744073709551615 {hash} customer/m/c"), true);
-        check(&format!("0 {hash} account/A1"), false);
-        check(&format!("01 {hash} account/A1"), false);
-        check(&format!("+1 {hash} account/A1"), false);
-        check(&format!("-1 {hash} account/A1"), false);
-        check(&format!("18446744073709551616 {hash} account/A1"), false);
-        check(&format!("1  {hash} account/A1"), false);
-        check(&format!("1 {hash} account/A1 "), false);
-        check(&format!("1 {hash} account"), false);
-        check(&format!("1 {} account/A1", hash.to_uppercase()), false);
-        check(&format!("1 {}0 account/A1", &hash[..62]), false);
-        check(&format!("1 {hash}"), false);
-        check("", false);
+        let (hash, name) = ("0123456789abcdef".repeat(4), "0123456789abcdef".repeat(2));
+        for (format, listed) in [(Format::One, "account/A1"), (Format::Two, &*name)] {
+            check(format, &format!("1 {hash} {listed}"), true);
+            check(format, &format!("18446744073709551615 {hash} {listed}"), true);
+            check(format, &format!("0 {hash} {listed}"), false);
+            check(format, &format!("01 {hash} {listed}"), false);
+            check(format, &format!("+1 {hash} {listed}"), false);
+            check(format, &format!("-1 {hash} {listed}"), false);
+            check(format, &format!("18446744073709551616 {hash} {listed}"), false);
+            check(format, &format!("1  {hash} {listed}"), false);
+            check(format, &format!("1 {hash} {listed} "), false);
+            check(format, &format!("1 {} {listed}", hash.to_uppercase()), false);
+            check(format, &format!("1 {}0 {listed}", &hash[..62]), false);
+            check(format, &format!("1 {hash}"), false);
+            check(format, "", false);
+        }
+        check(Format::One, &format!("1 {hash} customer/m/c"), true);
+        check(Format::One, &format!("1 {hash} account"), false);
+        check(Format::One, &format!("1 {hash} {name}"), false);
+        check(Format::Two, &format!("1 {hash} account/A1"), false);
+        check(Format::Two, &format!("1 {hash} {}", name.to_uppercase()), false);
+        check(Format::Two, &format!("1 {hash} {}", &name[1..]), false);
+        check(Format::Two, &format!("1 {hash} +{}", &name[1..]), false);
+        check(Format::Two, &format!("1 {hash} 0{name}"), false);
     }
 }

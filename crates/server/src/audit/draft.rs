@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use kunji_core::audit::Head;
+use kunji_core::audit::{ChainName, Head};
 use kunji_vault::{Sha256, Vault};
 
 use super::CheckpointError;
@@ -18,7 +18,7 @@ pub struct Draft {
     file: BufWriter<File>,
     digest: Sha256,
     heads: u64,
-    newest: String,
+    newest: Option<ChainName>,
 }
 
 /// A checkpoint that is there.
@@ -37,7 +37,7 @@ impl Draft {
     /// `CheckpointError` when the file cannot be written.
     pub fn begin(path: &Path, header: &Header) -> Result<Self, CheckpointError> {
         let mut options = OpenOptions::new();
-        // It names customers; only its owner may read it.
+        // How often customers act is nobody else's business.
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
         let file = file.map_err(CheckpointError::file("create", path))?;
         let mut draft = Self {
@@ -45,7 +45,7 @@ impl Draft {
             file: BufWriter::new(file),
             digest: Sha256::default(),
             heads: 0,
-            newest: String::new(),
+            newest: None,
         };
         // Writing strings and numbers to memory cannot fail.
         draft.line(serde_json::to_string(header).unwrap_or_default())?;
@@ -56,13 +56,13 @@ impl Draft {
     ///
     /// # Errors
     /// `CheckpointError` when it does not follow the one before, or the file cannot be written.
-    pub fn head(&mut self, subject: &str, head: Head) -> Result<(), CheckpointError> {
-        if subject <= self.newest.as_str() {
+    pub fn head(&mut self, chain: ChainName, head: Head) -> Result<(), CheckpointError> {
+        if self.newest.is_some_and(|newest| chain <= newest) {
             return Err(CheckpointError::Order);
         }
-        subject.clone_into(&mut self.newest);
+        self.newest = Some(chain);
         self.heads = self.heads.saturating_add(1);
-        self.line(head_line(subject, head))
+        self.line(head_line(&chain.to_string(), head))
     }
 
     /// Signs it, makes it durable, and only then gives it its name.

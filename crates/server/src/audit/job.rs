@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use kunji_core::audit::ChainName;
 use kunji_core::store::{Row, Scope as Walk, StoreFault, Survey};
 use kunji_core::time::Millis;
 use kunji_vault::Vault;
@@ -43,7 +44,7 @@ impl Job<'_> {
         give_up: &AtomicBool,
     ) -> Result<Written, CheckpointError> {
         let header = Header {
-            format: Format::One,
+            format: Format::Two,
             series: self.series,
             number: self.number,
             previous: self.previous,
@@ -57,9 +58,9 @@ impl Job<'_> {
         };
         let mut draft = Draft::begin(draft, &header)?;
         match self.changes {
-            Changes::Unknown => list_all(store, &mut draft, give_up)?,
+            Changes::Unknown => list_all((store, vault), &mut draft, give_up)?,
             Changes::These(heads) => {
-                heads.iter().try_for_each(|(subject, head)| draft.head(subject, *head))?;
+                heads.iter().try_for_each(|(chain, head)| draft.head(*chain, *head))?;
             }
         }
         draft.seal(vault, path)
@@ -67,7 +68,7 @@ impl Job<'_> {
 }
 
 fn list_all(
-    store: &impl Survey,
+    (store, vault): (&impl Survey, &Vault),
     draft: &mut Draft,
     give_up: &AtomicBool,
 ) -> Result<(), CheckpointError> {
@@ -78,7 +79,7 @@ fn list_all(
         let Row::Record(subject, record) = row else { return Ok(()) };
         ended = match give_up.load(Ordering::Relaxed) {
             true => Err(CheckpointError::GivenUp),
-            false => draft.head(&subject.to_string(), record.head),
+            false => draft.head(ChainName::of(vault, &subject), record.head),
         };
         ended.as_ref().copied().map_err(|_| stop())
     });
@@ -104,9 +105,10 @@ pub(super) mod tests {
 
     /// A store with one chain of one event: that of its start.
     pub(in crate::audit) async fn started() -> Small {
+        let vault = Arc::new(Vault::new(KeyRing::ephemeral().unwrap()));
         let engine = Engine {
-            store: Memory::default(),
-            vault: Arc::new(Vault::new(KeyRing::ephemeral().unwrap())),
+            store: Memory::new(Arc::clone(&vault)),
+            vault,
             clock: ServiceClock::default(),
             workers: Inline,
             rules: Rules::default(),
@@ -165,13 +167,14 @@ pub(super) mod tests {
     #[tokio::test]
     async fn what_nobody_could_read_back_is_not_written() {
         let (engine, dir) = (started().await, tempfile::tempdir().unwrap());
-        let one = |name: &str| (name.into(), Head { seq: 1, hash: [7; 32] });
-        for names in [["card/2", "card/1"], ["card/1", "card/1"]] {
+        let one = |name: u8| (ChainName([name; 16]), Head { seq: 1, hash: [7; 32] });
+        for names in [[2, 1], [1, 1]] {
             let unordered = Changes::These(names.map(one).to_vec());
             let ended = write(&engine, &unordered, dir.path(), false);
             assert!(matches!(ended, Err(CheckpointError::Order)));
         }
-        let empty = Small { store: Memory::default(), ..started().await };
+        let vault = Arc::clone(&engine.vault);
+        let empty = Small { store: Memory::new(vault), ..started().await };
         let ended = write(&empty, &Changes::Unknown, dir.path(), false);
         assert!(matches!(ended, Err(CheckpointError::Empty)));
         assert_eq!(files(dir.path()), 0);

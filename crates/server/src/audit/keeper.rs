@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kunji_core::audit::Subject;
+use kunji_core::audit::{ChainName, Subject};
 use kunji_core::store::Store as _;
 use kunji_core::time::{MINUTE_MS, Millis};
 use kunji_store::Witness;
@@ -74,7 +74,7 @@ impl Keeper {
         let changed = attach(&issuer);
         // The start was recorded before anybody listened.
         let started = issuer.store.read(&Subject::Service).await?.head;
-        changed.note(&Subject::Service.to_string(), started);
+        changed.note(ChainName::of(&issuer.vault, &Subject::Service), started);
         Ok(Some(Self {
             app: app.clone(),
             lane,

@@ -92,7 +92,13 @@ impl Reader {
         })
     }
 
-    /// The next chain that it lists.
+    /// Its first line.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The next chain that it lists, as its format calls it.
     ///
     /// # Errors
     /// `ReadError` when the next line cannot be read, or is none of a checkpoint.
@@ -105,13 +111,14 @@ impl Reader {
         if line.starts_with('{') {
             return self.end(place, &line).map(|()| None);
         }
-        let parsed = line.strip_suffix('\n').and_then(parse_head);
-        let follows = |(subject, _): &(String, Head)| *subject > self.newest;
-        let (subject, head) = parsed.filter(follows).ok_or(Flaw::Line(place))?;
+        let format = self.header.format;
+        let parsed = line.strip_suffix('\n').and_then(|line| parse_head(format, line));
+        let follows = |(listed, _): &(String, Head)| *listed > self.newest;
+        let (listed, head) = parsed.filter(follows).ok_or(Flaw::Line(place))?;
         self.digest.update(line.as_bytes());
-        self.newest.clone_from(&subject);
+        self.newest.clone_from(&listed);
         self.lines = place;
-        Ok(Some((subject, head)))
+        Ok(Some((listed, head)))
     }
 
     /// Reads to the end, and says whether one of these keys signed it.

@@ -1,16 +1,19 @@
 //! Checks every chain of a store in one walk, and compares it with checkpoints on the way.
 //!
-//! The walk shows subjects in the order of their bytes, and so do checkpoints: each file is read
-//! along once, and nothing is held of it but its next line. A head that was listed must lie on its
-//! chain, not at its end: others may have gone on from there.
+//! The walk shows chains in the order of their names, and so do checkpoints: each file is read along
+//! once, and nothing is held of it but its next line (one of format 1 is put into this order first). A
+//! head that was listed must lie on its chain, not at its end: others may have gone on from there.
+//!
+//! The rest of the store is walked as well, since every row must open where it lies.
 
 use std::path::{Path, PathBuf};
 
-use kunji_core::audit::{ChainBreak, ChainCheck, Head, Subject};
-use kunji_core::store::{Row, Scope, StoreFault, Survey};
+use kunji_core::audit::{ChainBreak, ChainCheck, ChainName, Head, Subject};
+use kunji_core::store::{AlteredRow, Row, Scope, StoreFault, Survey};
+use kunji_vault::Vault;
 
-use super::checkpoint::{Hash, Scope as Extent, store_name};
-use super::reader::{Proven, ReadError, Reader};
+use super::checkpoint::{Format, Hash, Scope as Extent, store_name};
+use super::reader::{Flaw, Proven, ReadError, Reader};
 
 /// Breaks that are told one by one; further ones are counted.
 pub const BREAKS_LEN_MAX: usize = 1000;
@@ -51,8 +54,26 @@ impl Findings {
 pub struct Comparison {
     path: PathBuf,
     proven: Proven,
-    reader: Reader,
-    next: Option<(String, Head)>,
+    heads: Heads,
+    next: Option<Line>,
+}
+
+/// The heads of a file, in the order of their chains' names.
+#[derive(Debug)]
+enum Heads {
+    /// The file has them in this order.
+    Ordered(Box<Reader>),
+    /// The file had them in another order, and was this one.
+    Sorted(std::vec::IntoIter<Line>, Option<Hash>),
+}
+
+/// One head of a file.
+#[derive(Debug)]
+struct Line {
+    chain: ChainName,
+    /// What the file calls the chain.
+    called: String,
+    head: Head,
 }
 
 impl Comparison {
@@ -60,18 +81,34 @@ impl Comparison {
     ///
     /// # Errors
     /// `ReadError` when the file cannot be read any more.
-    pub fn begin(path: &Path, proven: Proven) -> Result<Self, ReadError> {
+    pub fn begin(path: &Path, proven: Proven, vault: &Vault) -> Result<Self, ReadError> {
         let mut reader = Reader::open(path)?;
-        let next = reader.next_head()?;
-        Ok(Self { path: path.to_owned(), proven, reader, next })
+        let mut heads = match reader.header().format {
+            Format::Two => Heads::Ordered(Box::new(reader)),
+            Format::One => {
+                let mut lines = Vec::new();
+                while let Some((called, head)) = reader.next_head()? {
+                    let subject = Subject::parse(&called).map_err(|_| Flaw::Line(0))?;
+                    lines.push(Line { chain: ChainName::of(vault, &subject), called, head });
+                }
+                lines.sort_unstable_by_key(|line| line.chain);
+                Heads::Sorted(lines.into_iter(), reader.whole())
+            }
+        };
+        let next = heads.next()?;
+        Ok(Self { path: path.to_owned(), proven, heads, next })
     }
 
-    /// What it lists of this subject; what it lists before it is not there.
-    fn seek(&mut self, name: &str, findings: &mut Findings) -> Result<Option<Head>, StoreFault> {
-        self.miss_until(Some(name), findings)?;
+    /// What it lists of this chain; what it lists before it is not there.
+    fn seek(
+        &mut self,
+        chain: ChainName,
+        findings: &mut Findings,
+    ) -> Result<Option<Head>, StoreFault> {
+        self.miss_until(Some(chain), findings)?;
         match &self.next {
-            Some((subject, head)) if subject == name => {
-                let head = *head;
+            Some(line) if line.chain == chain => {
+                let head = line.head;
                 self.advance(findings)?;
                 Ok(Some(head))
             }
@@ -79,18 +116,17 @@ impl Comparison {
         }
     }
 
-    /// Tells of each head before this subject, or of all that are left, that its chain is gone.
+    /// Tells of each head before this chain, or of all that are left, that its chain is gone.
     fn miss_until(
         &mut self,
-        name: Option<&str>,
+        chain: Option<ChainName>,
         findings: &mut Findings,
     ) -> Result<(), StoreFault> {
-        while let Some((subject, head)) = &self.next
-            && name.is_none_or(|name| subject.as_str() < name)
+        while let Some(Line { chain: listed, called, head }) = &self.next
+            && chain.is_none_or(|chain| *listed < chain)
         {
-            let path = self.path.display();
-            let listed = head.seq;
-            findings.broken(format!("{path}: {subject}: all of {listed} listed events are gone"));
+            let (path, seq) = (self.path.display(), head.seq);
+            findings.broken(format!("{path}: {called}: all of {seq} listed events are gone"));
             self.advance(findings)?;
         }
         Ok(())
@@ -98,35 +134,63 @@ impl Comparison {
 
     fn advance(&mut self, findings: &mut Findings) -> Result<(), StoreFault> {
         findings.heads = findings.heads.saturating_add(1);
-        self.next = self.reader.next_head().map_err(StoreFault::of("reading a checkpoint"))?;
+        self.next = self.heads.next().map_err(StoreFault::of("reading a checkpoint"))?;
         Ok(())
     }
 
     /// Reads what is left, and makes sure that it was the file that had been proven.
     fn finish(&mut self, findings: &mut Findings) -> Result<(), StoreFault> {
         self.miss_until(None, findings)?;
-        match self.reader.whole() == Some(self.proven.hash) {
+        match self.heads.whole() == Some(self.proven.hash) {
             true => Ok(()),
             false => Err(StoreFault::of("reading a checkpoint")("somebody changed it meanwhile")),
         }
     }
 }
 
-/// Checks all chains of a store, and all heads of the checkpoints.
+impl Heads {
+    fn next(&mut self) -> Result<Option<Line>, ReadError> {
+        match self {
+            Self::Sorted(lines, _) => Ok(lines.next()),
+            Self::Ordered(reader) => match reader.next_head()? {
+                Some((called, head)) => {
+                    let chain = ChainName::parse(&called).map_err(|_| Flaw::Line(0))?;
+                    Ok(Some(Line { chain, called: format!("chain {called}"), head }))
+                }
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn whole(&self) -> Option<Hash> {
+        match self {
+            Self::Sorted(_, whole) => *whole,
+            Self::Ordered(reader) => reader.whole(),
+        }
+    }
+}
+
+/// Checks all rows and all chains of a store, and all heads of the checkpoints.
 ///
 /// # Errors
 /// `StoreFault` when the store or a checkpoint cannot be read.
 pub fn verify(
-    store: &impl Survey,
+    (store, vault): (&impl Survey, &Vault),
     comparisons: Vec<Comparison>,
     findings: Findings,
 ) -> Result<Findings, StoreFault> {
-    let mut walk = Walk { chain: None, stray: 0, comparisons, findings };
+    let mut walk = Walk { vault, chain: None, stray: 0, comparisons, findings };
     let name = store_name(store)?;
     walk.compare_with_store(name);
     walk.compare_links();
     walk.compare_extent();
-    store.survey(Scope::Chains, &mut |row| walk.take(row))?;
+    store.inspect(Scope::Everything, &mut |row| match row {
+        Ok(row) => walk.take(row),
+        Err(fault) => {
+            walk.miss(&fault);
+            Ok(())
+        }
+    })?;
     walk.close(None);
     let Walk { stray, mut comparisons, mut findings, .. } = walk;
     for comparison in &mut comparisons {
@@ -142,7 +206,8 @@ pub fn verify(
 }
 
 /// Where the walk stands.
-struct Walk {
+struct Walk<'a> {
+    vault: &'a Vault,
     chain: Option<Chain>,
     stray: u64,
     comparisons: Vec<Comparison>,
@@ -151,9 +216,12 @@ struct Walk {
 
 /// The chain that the walk is on.
 struct Chain {
+    name: ChainName,
     subject: Subject,
     check: ChainCheck,
     broken: Option<ChainBreak>,
+    /// Whether one of its rows did not open, which is told already.
+    missed: bool,
     events: u64,
     listed: Vec<Listed>,
 }
@@ -165,7 +233,21 @@ struct Listed {
     met: Option<bool>,
 }
 
-impl Walk {
+impl Walk<'_> {
+    /// Takes down a row that does not open; of a chain that the walk is on it is known whose it is.
+    fn miss(&mut self, fault: &StoreFault) {
+        let row = fault.source.downcast_ref::<AlteredRow>();
+        let is_ours = |chain: &&mut Chain| row.is_some_and(|row| row.name == chain.name);
+        match self.chain.as_mut().filter(is_ours) {
+            Some(chain) => {
+                chain.missed = true;
+                let subject = &chain.subject;
+                self.findings.broken(format!("{subject}: {}", fault.source));
+            }
+            None => self.findings.broken(fault.source.to_string()),
+        }
+    }
+
     fn take(&mut self, row: Row) -> Result<(), StoreFault> {
         match row {
             Row::Event(subject, encoded) => {
@@ -188,15 +270,16 @@ impl Walk {
     fn turn_to(&mut self, subject: Subject) -> Result<&mut Chain, StoreFault> {
         if self.chain.as_ref().is_none_or(|chain| chain.subject != subject) {
             self.close(None);
-            let name = subject.to_string();
+            let name = ChainName::of(self.vault, &subject);
             let mut listed = Vec::new();
             for comparison in &mut self.comparisons {
-                if let Some(head) = comparison.seek(&name, &mut self.findings)? {
+                if let Some(head) = comparison.seek(name, &mut self.findings)? {
                     listed.push(Listed { path: comparison.path.clone(), head, met: None });
                 }
             }
             let check = ChainCheck::start(subject.clone());
-            self.chain = Some(Chain { subject, check, broken: None, events: 0, listed });
+            self.chain =
+                Some(Chain { name, subject, check, broken: None, missed: false, events: 0, listed });
         }
         self.chain.as_mut().ok_or_else(|| StoreFault::of("walking the chains")("there is none"))
     }
@@ -204,10 +287,11 @@ impl Walk {
     /// Ends the chain that the walk is on, with what its record says, if it has one.
     fn close(&mut self, recorded: Option<Head>) {
         let Some(chain) = self.chain.take() else { return };
-        let Chain { subject, check, broken, events, listed } = chain;
+        let Chain { subject, check, broken, missed, events, listed, .. } = chain;
         let holds_to = check.head().seq;
         let findings = &mut self.findings;
         match recorded {
+            None if missed => {}
             None => self.stray = self.stray.saturating_add(events),
             Some(head) => {
                 findings.chains = findings.chains.saturating_add(1);
@@ -258,7 +342,7 @@ impl Walk {
     }
 }
 
-impl Walk {
+impl Walk<'_> {
     /// A list of changes proves little by itself: those before it must be given as well, back to one
     /// of all heads, or a later one of all.
     fn compare_extent(&mut self) {
@@ -320,7 +404,7 @@ mod tests {
         job.write(&engine.store, &engine.vault, paths, &AtomicBool::new(false)).unwrap();
         let keys = CheckpointKeys::from_jwks(&engine.vault.jwks()).unwrap();
         let proven = Reader::open(path).unwrap().prove(&keys).unwrap();
-        Comparison::begin(path, proven).unwrap()
+        Comparison::begin(path, proven, &engine.vault).unwrap()
     }
 
     #[tokio::test]
@@ -329,9 +413,10 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         let proven = write(&engine, &path("1"), 1, None).proven;
         let hash = proven.hash;
-        let first = || Comparison::begin(&path("1"), proven.clone()).unwrap();
+        let first = || Comparison::begin(&path("1"), proven.clone(), &engine.vault).unwrap();
         let second = |name: &str, previous| write(&engine, &path(name), 2, previous);
-        let verify = |given| verify(&engine.store, given, Findings::default()).unwrap();
+        let both = (&engine.store, &*engine.vault);
+        let verify = |given| verify(both, given, Findings::default()).unwrap();
         let good = verify(vec![second("2", Some(hash)), first()]);
         assert_eq!((good.breaks.len(), good.chains, good.events, good.heads), (0, 1, 1, 2));
         for previous in [None, Some(Hash([7; 32]))] {
@@ -350,8 +435,9 @@ mod tests {
         let proven = write(&engine, &path, 1, None).proven;
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replacen("\"number\":1", "\"number\":2", 1)).unwrap();
-        let swapped = Comparison::begin(&path, proven).unwrap();
-        let fault = verify(&engine.store, vec![swapped], Findings::default()).unwrap_err();
+        let swapped = Comparison::begin(&path, proven, &engine.vault).unwrap();
+        let both = (&engine.store, &*engine.vault);
+        let fault = verify(both, vec![swapped], Findings::default()).unwrap_err();
         assert!(fault.source.to_string().contains("changed it meanwhile"), "{fault:?}");
     }
 

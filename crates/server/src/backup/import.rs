@@ -102,24 +102,35 @@ impl Proved<'_> {
         let Self { vault, file, name, at } = self;
         file.seek(SeekFrom::Start(0))?;
         let reader = vault.open_backup(BufReader::with_capacity(READ_LEN, &*file));
-        let rows = Rows::new(reader.map_err(ReadError::from)?);
+        let rows = Rows::new(reader.map_err(ReadError::from)?)?;
         // A clock that is behind the backup would end its blocks too early.
         let (now, at) = (now.max(at), wall::iso(at));
         let backup = format!("backup {name} of {at}");
         let restorer = Restorer { rules, now, caller: Caller::parse("service")?, backup };
         // What took its place may have served since, with tries of its own.
-        let outdated = replaced.map_or(Ok(false), Replaced::is_retired)?;
+        let unread = match replaced {
+            None => None,
+            Some(replaced) if replaced.is_retired()? => {
+                Some("it is retired: another store took its place before")
+            }
+            // Their chains come in different orders, and neither can be held whole.
+            Some(replaced) if replaced.format() != rows.format() => {
+                Some("its rows are of another format than those of the backup")
+            }
+            Some(_) => None,
+        };
         let imported = Imported { name, at, ..Imported::default() };
         std::thread::scope(|threads| {
-            let (records, walking) = match replaced.filter(|_| !outdated) {
+            let (records, walking) = match replaced.filter(|_| unread.is_none()) {
                 None => (None, None),
                 Some(replaced) => {
                     let (out, records) = sync_channel(AHEAD_LEN);
-                    (Some(records), Some(threads.spawn(move || hand_over(replaced, &out))))
+                    (Some(records), Some(threads.spawn(move || hand_over((replaced, vault), &out))))
                 }
             };
             let others = Others::new(records);
-            let mut load = Load { rows, restorer, others, ready: None, served: false, imported };
+            let mut load =
+                Load { vault, rows, restorer, others, ready: None, served: false, imported };
             let filled = store.fill(&mut || match load.next()? {
                 Some(row) => Ok(Some(row)),
                 None => {
@@ -134,10 +145,8 @@ impl Proved<'_> {
             drop(others);
             imported.rows = filled?;
             imported.unread = match walking.map(ScopedJoinHandle::join) {
-                None if outdated => Some(StoreFault::of("reading the replaced store")(
-                    "it is retired: another store took its place before",
-                )),
-                None | Some(Ok(Ok(()))) => None,
+                None => unread.map(StoreFault::of("reading the replaced store")),
+                Some(Ok(Ok(()))) => None,
                 Some(Ok(Err(fault))) => Some(fault),
                 Some(Err(_)) => Some(StoreFault::of(WORK)("a thread panicked")),
             };
@@ -148,6 +157,7 @@ impl Proved<'_> {
 
 /// The rows on their way from the backup into the store.
 struct Load<'a, R> {
+    vault: &'a Vault,
     rows: Rows<R>,
     restorer: Restorer<'a>,
     others: Others,
@@ -174,7 +184,8 @@ impl<R: Read> Load<'_, R> {
 
     fn record(&mut self, subject: Subject, record: Record) -> Result<Row, StoreFault> {
         self.served = self.served || subject == Subject::Service;
-        let other = self.others.find(&subject.to_string());
+        let order = self.rows.format().order_of(self.vault, &subject);
+        let other = self.others.find(&order);
         let restored = self.restorer.restore(&subject, record, other.as_ref());
         let restored = restored.map_err(|error: EventError| StoreFault::of(WORK)(error))?;
         if matches!(subject, Subject::Credential(_) | Subject::Customer(_)) {

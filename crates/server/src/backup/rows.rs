@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use kunji_core::backup::{RowError, Tally, take_row};
+use kunji_core::backup::{RowError, RowFormat, Tally, take_row};
 use kunji_core::store::Row;
 use kunji_vault::{BackupError, BackupReader, Part};
 
@@ -20,6 +20,7 @@ pub enum ReadError {
 /// The rows of a backup, and the count that it closes with.
 pub(super) struct Rows<R> {
     reader: BackupReader<R>,
+    format: RowFormat,
     chunk: Vec<u8>,
     /// How much of the chunk was taken.
     taken: usize,
@@ -27,8 +28,15 @@ pub(super) struct Rows<R> {
 }
 
 impl<R: Read> Rows<R> {
-    pub(super) fn new(reader: BackupReader<R>) -> Self {
-        Self { reader, chunk: Vec::new(), taken: 0, counted: None }
+    /// Before the first row.
+    pub(super) fn new(reader: BackupReader<R>) -> Result<Self, ReadError> {
+        let format = RowFormat::of_backup(reader.format()).ok_or(BackupError::Newer)?;
+        Ok(Self { reader, format, chunk: Vec::new(), taken: 0, counted: None })
+    }
+
+    /// How the rows are written.
+    pub(super) fn format(&self) -> RowFormat {
+        self.format
     }
 
     /// The next row; `None` once the count has come.
@@ -36,7 +44,7 @@ impl<R: Read> Rows<R> {
         loop {
             let rest = self.chunk.get(self.taken..).unwrap_or_default();
             if !rest.is_empty() {
-                let (row, behind) = take_row(rest)?;
+                let (row, behind) = take_row(self.format, rest)?;
                 self.taken = self.chunk.len().saturating_sub(behind.len());
                 return Ok(Some(row));
             }

@@ -26,7 +26,8 @@ pub struct Verified {
 pub fn verify(vault: &Vault, source: impl Read) -> Result<Verified, ReadError> {
     let reader = vault.open_backup(source)?;
     let (name, at) = (reader.name().to_owned(), Millis(reader.at_ms()));
-    let (mut rows, mut check) = (Rows::new(reader), RowsCheck::default());
+    let mut rows = Rows::new(reader)?;
+    let mut check = RowsCheck::start(vault, rows.format());
     while let Some(row) = rows.next()? {
         check.take(&row);
     }

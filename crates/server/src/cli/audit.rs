@@ -5,17 +5,17 @@ mod checkpoint;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use kunji_vault::CheckpointKeys;
+use kunji_vault::{CheckpointKeys, Vault};
 
 use super::place::{PlaceArgs, open_store, open_vault};
 use super::{Output, print, print_json};
 use crate::audit::lane::EXTENSION;
 use crate::audit::reader::{Flaw, ReadError, Reader};
 use crate::audit::verify::{Comparison, Findings, verify};
-use crate::config::Files;
 
 /// Longest key set that is read from a file, in bytes.
 const JWKS_LEN_MAX: u64 = 256 * 1024;
@@ -49,13 +49,15 @@ pub(super) fn run(command: &AuditCommand, output: Output) -> anyhow::Result<Exit
 
 fn run_verify(args: &VerifyArgs, output: Output) -> anyhow::Result<ExitCode> {
     let files = args.place.files()?;
+    let vault = Arc::new(open_vault(&files)?);
     let mut findings = Findings::default();
     let paths = checkpoints(&args.checkpoint)?;
     let comparisons = match paths.as_slice() {
         [] => Vec::new(),
-        paths => prove_all(paths, &keys(args, &files)?, &mut findings)?,
+        paths => prove_all(paths, (&keys(args, &vault)?, &vault), &mut findings)?,
     };
-    let findings = verify(&open_store(&files)?, comparisons, findings)?;
+    let store = open_store(&files, Arc::clone(&vault))?;
+    let findings = verify((&store, &vault), comparisons, findings)?;
     say(&findings, paths.len(), output)?;
     Ok(ExitCode::from(if findings.holds() { 0 } else { 4 }))
 }
@@ -83,10 +85,9 @@ fn checkpoints(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// The keys that a checkpoint may be signed with.
-fn keys(args: &VerifyArgs, files: &Files) -> anyhow::Result<CheckpointKeys> {
+fn keys(args: &VerifyArgs, vault: &Vault) -> anyhow::Result<CheckpointKeys> {
     let Some(path) = &args.jwks else {
-        let jwks = open_vault(files)?.jwks();
-        return CheckpointKeys::from_jwks(&jwks).context("the key file has no signing key");
+        return CheckpointKeys::from_jwks(&vault.jwks()).context("the key file has no signing key");
     };
     let unread = || format!("{} cannot be read", path.display());
     let file = std::fs::File::open(path).with_context(unread)?;
@@ -99,7 +100,7 @@ fn keys(args: &VerifyArgs, files: &Files) -> anyhow::Result<CheckpointKeys> {
 /// The checkpoints that prove something; the others are breaks by themselves.
 fn prove_all(
     paths: &[PathBuf],
-    keys: &CheckpointKeys,
+    keys: (&CheckpointKeys, &Vault),
     findings: &mut Findings,
 ) -> anyhow::Result<Vec<Comparison>> {
     let mut comparisons = Vec::new();
@@ -115,9 +116,12 @@ fn prove_all(
     Ok(comparisons)
 }
 
-fn prove(path: &Path, keys: &CheckpointKeys) -> Result<Comparison, ReadError> {
+fn prove(
+    path: &Path,
+    (keys, vault): (&CheckpointKeys, &Vault),
+) -> Result<Comparison, ReadError> {
     let proven = Reader::open(path)?.prove(keys)?;
-    Comparison::begin(path, proven)
+    Comparison::begin(path, proven, vault)
 }
 
 fn said_of(path: &Path, flaw: &Flaw) -> String {

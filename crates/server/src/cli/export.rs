@@ -47,12 +47,10 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> anyhow::Result<ExitCode>
     let source = Source::of(args.config.load()?, args.data.as_deref())?;
     let cannot = || format!("{} cannot be written", args.out.display());
     let mut draft = Draft::beside(&args.out).with_context(cannot)?;
-    let told = match source.open() {
-        Ok(store) => {
-            let files = &source.config.files;
-            let vault = open_keys(&files.key_file, &files.unseal_file)?;
-            by_ourselves(&source, store, vault, &mut draft)?
-        }
+    let files = &source.config.files;
+    let vault = Arc::new(open_keys(&files.key_file, &files.unseal_file)?);
+    let told = match source.open(&vault) {
+        Ok(store) => by_ourselves(&source, store, vault, &mut draft)?,
         Err(error) => match (error.downcast_ref(), &source.control) {
             (Some(BootError::Store(OpenError::InUse(_))), Some(path)) => {
                 control::fetch(path, &mut BufWriter::with_capacity(WRITE_LEN, draft.file()))?;
@@ -100,24 +98,24 @@ impl Source {
     }
 
     /// Opens the store; one that is not there is not made.
-    fn open(&self) -> anyhow::Result<kunji_store::Archive> {
+    fn open(&self, vault: &Arc<Vault>) -> anyhow::Result<kunji_store::Archive> {
         if let Place::Embedded(path) = &self.place {
             anyhow::ensure!(path.is_dir(), "there is no store at {}", path.display());
         }
         let metrics = Arc::new(Metrics::new(std::iter::empty()));
-        Ok(boot::open_archive(&self.place, &self.config, &metrics)?)
+        Ok(boot::open_archive(&self.place, &self.config, vault, &metrics)?)
     }
 }
 
 fn by_ourselves(
     source: &Source,
     store: kunji_store::Archive,
-    vault: Vault,
+    vault: Arc<Vault>,
     draft: &mut Draft,
 ) -> anyhow::Result<Value> {
     let engine = Engine {
         store,
-        vault: Arc::new(vault),
+        vault,
         clock: ServiceClock::default(),
         workers: Inline,
         rules: source.config.rules.clone(),

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use kunji_store::{Embedded, EmbeddedSettings, Frozen, PostgresPlace, Replaced};
+use kunji_store::{PostgresPlace, Replaced};
+use kunji_vault::Vault;
 use serde_json::json;
 
 use super::{ConfigArgs, Output, print, print_json};
@@ -42,32 +43,29 @@ pub(super) fn run(args: &ImportArgs, output: Output) -> anyhow::Result<ExitCode>
     let mut file = File::open(&args.file).with_context(|| format!("{path} cannot be opened"))?;
     let vault = open_keys(&config.files.key_file, &config.files.unseal_file)
         .context("a backup opens with the keys of its own store, which must be there first")?;
+    let vault = Arc::new(vault);
     let (began, now) = (Instant::now(), ServiceClock::default().now());
     let proved = prove(&vault, &mut file)?;
     let metrics = Arc::new(Metrics::new(std::iter::empty()));
-    let store = boot::open_archive(&config.files.store, &config, &metrics)?;
+    let store = boot::open_archive(&config.files.store, &config, &vault, &metrics)?;
     anyhow::ensure!(store.is_empty()?, "the store is not empty; a backup is loaded into a new one");
     // Last of all: from here on nobody writes to it.
-    let replaced = args.replaced()?;
+    let replaced = args.replaced(&vault)?;
     let imported = proved.load((&store, replaced.as_ref()), (&config.rules, now))?;
     tell(imported, began.elapsed().as_secs_f64(), output)?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl ImportArgs {
-    fn replaced(&self) -> anyhow::Result<Option<Replaced>> {
+    fn replaced(&self, vault: &Arc<Vault>) -> anyhow::Result<Option<Replaced>> {
         let Some(source) = &self.replaces else { return Ok(None) };
-        let key = "--replaces";
+        let (key, vault) = ("--replaces", Arc::clone(vault));
         let url = SecretSource::from_str(source)?.read(key)?;
         let place = Place::parse(&url, &self.replaces_schema, 1).with_context(|| key)?;
         Ok(Some(match place {
-            Place::Embedded(dir) => {
-                let store = Embedded::open_to_read(&dir, EmbeddedSettings::default());
-                Replaced::Embedded(Box::new(store.with_context(|| key)?))
-            }
+            Place::Embedded(dir) => Replaced::in_directory(&dir, vault).with_context(|| key)?,
             Place::Postgres(place) => {
-                let store = Frozen::freeze(PostgresPlace::clone(&place));
-                Replaced::Postgres(Box::new(store.with_context(|| key)?))
+                Replaced::in_postgres(PostgresPlace::clone(&place), vault).with_context(|| key)?
             }
         }))
     }

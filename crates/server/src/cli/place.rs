@@ -1,6 +1,7 @@
 //! Which store and which keys a command is about: a sandbox's, or those of a configuration.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
@@ -39,15 +40,15 @@ impl PlaceArgs {
 
 /// Opens a store that is there already, for reading, also one that was retired; an embedded one must
 /// not be in use.
-pub(super) fn open_store(files: &Files) -> anyhow::Result<Archive> {
+pub(super) fn open_store(files: &Files, vault: Arc<Vault>) -> anyhow::Result<Archive> {
     match &files.store {
         Place::Embedded(path) => {
             anyhow::ensure!(path.is_dir(), "there is no store at {}", path.display());
-            let store = Embedded::open_to_read(path, EmbeddedSettings::default())?;
+            let store = Embedded::open_to_read(path, EmbeddedSettings::default(), vault)?;
             Ok(Archive::Embedded(Box::new(store)))
         }
         Place::Postgres(place) => {
-            let store = Postgres::open_to_read((**place).clone())?;
+            let store = Postgres::open_to_read((**place).clone(), vault)?;
             Ok(Archive::Postgres(Box::new(store)))
         }
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kunji_core::store::StoreFault;
-use kunji_store::{Archive, drop_schema, migrate};
+use kunji_store::{Archive, PostgresError, drop_schema, migrate};
 use kunji_vault::Vault;
 use tokio::sync::Mutex;
 
@@ -90,13 +90,14 @@ impl Ground {
     pub fn fill(
         &self,
         config: &Config,
+        vault: &Arc<Vault>,
         fill: impl FnOnce(&Archive) -> Result<(), StoreFault>,
     ) -> Result<(), GroundError> {
         if self.dir.join("current").exists() {
             return Err(GroundError::Taken);
         }
         let (number, place) = self.free_place(&config.files.store)?;
-        let archive = boot::open_archive(&place, config, &self.metrics)?;
+        let archive = boot::open_archive(&place, config, vault, &self.metrics)?;
         fill(&archive).map_err(BootError::from)?;
         Ok(self.name_store(number)?)
     }
@@ -159,7 +160,11 @@ impl Ground {
             let place = store.numbered(&self.dir, number);
             let free = match &place {
                 Place::Embedded(dir) => !dir.exists(),
-                Place::Postgres(place) => migrate(place).map_err(BootError::from)?.from == 0,
+                Place::Postgres(place) => match migrate(place) {
+                    Ok(migrated) => migrated.from == 0,
+                    Err(PostgresError::Open) => false,
+                    Err(error) => return Err(BootError::from(error).into()),
+                },
             };
             if free {
                 return Ok((number, place));

@@ -2,13 +2,12 @@
 //! needs a list of them.
 //!
 //! The rows come in the order of their keys, kind after kind: an engine can write them as they
-//! come, and nothing is held but the page that is being made.
+//! come. Keys are keyed names, so that numbers are put into their order first, so many at once.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use kunji_core::audit::Subject;
+use kunji_core::audit::{ChainName, Subject};
 use kunji_core::card::{DebitCard, Expiry, Standing};
 use kunji_core::credential::{
     Account, BankFacts, Credential, Facts, Holder, PinRecord, Registration, Told,
@@ -20,6 +19,7 @@ use kunji_core::ids::{
 use kunji_core::index::IndexKey;
 use kunji_core::store::{Commit, Intake, Row, StoreFault};
 use kunji_core::time::Stamp;
+use kunji_store::index_place;
 use kunji_vault::{BirthDate, ClearPin, PinLength, Vault};
 
 use crate::boot;
@@ -29,7 +29,9 @@ pub const ACCOUNTS_MAX: u64 = 100_000_000;
 /// Rows of one account: its event, its record, and two other names under which it is found.
 const ROWS_EACH: u64 = 4;
 /// Accounts whose rows are handed over at once.
-const PAGE_LEN: u64 = 1024;
+const PAGE_LEN: usize = 1024;
+/// Rows that are put into order at once; 16 bytes are held of each.
+const ORDERED_LEN: u64 = 16_000_000;
 /// Pages that may wait for the store.
 const PAGES_MAX: usize = 4;
 
@@ -67,9 +69,18 @@ impl Names {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Events,
-    Customers,
-    Mobiles,
+    Index,
     Records,
+}
+
+impl Kind {
+    /// How many rows one account has of the kind.
+    fn rows_each(self) -> u64 {
+        match self {
+            Self::Events | Self::Records => 1,
+            Self::Index => 2,
+        }
+    }
 }
 
 /// What all accounts of a seed have in common.
@@ -125,21 +136,23 @@ impl Numbered {
 
     fn make_all(&self, give: &mut dyn FnMut(Vec<Row>) -> bool) -> Result<(), Fault> {
         let start = boot::first_start(&self.vault, self.stamp)?;
-        for kind in [Kind::Events, Kind::Customers, Kind::Mobiles, Kind::Records] {
-            let mut first = 0;
-            while first < self.accounts {
-                let end = self.accounts.min(first + PAGE_LEN);
-                if !give(self.page(kind, first..end)?) {
-                    return Ok(());
+        for kind in [Kind::Events, Kind::Index, Kind::Records] {
+            let rows = self.accounts.saturating_mul(kind.rows_each());
+            let parts = rows.div_ceil(ORDERED_LEN).max(1);
+            for part in 0..parts {
+                for numbers in self.ordered(kind, rows, (part, parts))?.chunks(PAGE_LEN) {
+                    let page = numbers.iter().map(|(_, nth)| self.row(kind, *nth));
+                    if !give(page.collect::<Result<_, _>>()?) {
+                        return Ok(());
+                    }
                 }
-                first = end;
             }
-            // The service's rows stand behind those of the accounts of their kind.
+            // The service's rows lie anywhere among those of their kind.
             let Commit { subject, encoded, record, .. } = start.clone();
             let taken = match kind {
                 Kind::Events => give(vec![Row::Event(subject, encoded)]),
                 Kind::Records => give(vec![Row::Record(subject, Box::new(record))]),
-                Kind::Customers | Kind::Mobiles => true,
+                Kind::Index => true,
             };
             if !taken {
                 return Ok(());
@@ -148,22 +161,55 @@ impl Numbered {
         Ok(())
     }
 
-    fn page(&self, kind: Kind, numbers: Range<u64>) -> Result<Vec<Row>, Fault> {
-        numbers.map(|number| self.row(kind, Names(number))).collect()
+    /// One part of the rows of a kind, in the order of their keys; each with the start of its name.
+    fn ordered(
+        &self,
+        kind: Kind,
+        rows: u64,
+        (part, parts): (u64, u64),
+    ) -> Result<Vec<(u64, u64)>, Fault> {
+        let mut ordered = Vec::new();
+        for nth in 0..rows {
+            let start = self.start(kind, nth)?;
+            if (u128::from(start) * u128::from(parts)) >> 64 == u128::from(part) {
+                ordered.push((start, nth));
+            }
+        }
+        ordered.sort_unstable();
+        Ok(ordered)
     }
 
-    fn row(&self, kind: Kind, names: Names) -> Result<Row, Fault> {
-        let id = CredentialId::parse(CredentialKind::Account, &names.reference())?;
+    /// The first eight bytes of the name that a row is kept under.
+    fn start(&self, kind: Kind, nth: u64) -> Result<u64, Fault> {
+        let start = match kind {
+            Kind::Events | Kind::Records => {
+                let subject = Subject::Credential(account_id(Names(nth))?);
+                ChainName::of(&self.vault, &subject).0.first_chunk().copied()
+            }
+            Kind::Index => {
+                let (found_by, id) = index_of(nth)?;
+                let place = index_place(&self.vault, &found_by, &id)?;
+                place.get(1..).and_then(<[u8]>::first_chunk).copied()
+            }
+        };
+        Ok(u64::from_be_bytes(start.unwrap_or_default()))
+    }
+
+    fn row(&self, kind: Kind, nth: u64) -> Result<Row, Fault> {
         Ok(match kind {
-            Kind::Customers => Row::Index(IndexKey::Customer(named(&names.customer())?), id),
-            Kind::Mobiles => Row::Index(IndexKey::Mobile(Mobile::parse(&names.mobile())?), id),
+            Kind::Index => {
+                let (found_by, id) = index_of(nth)?;
+                Row::Index(found_by, id)
+            }
             Kind::Events => {
-                let bare = self.credential(names, id.clone())?;
+                let id = account_id(Names(nth))?;
+                let bare = self.credential(Names(nth), id.clone())?;
                 let commit = self.commit(id, bare)?;
                 Row::Event(commit.subject, commit.encoded)
             }
             Kind::Records => {
-                let mut credential = self.credential(names, id.clone())?;
+                let id = account_id(Names(nth))?;
+                let mut credential = self.credential(Names(nth), id.clone())?;
                 let verifier = self.vault.enroll(&id.slot(Slot::Pin), &self.pin)?;
                 credential.pin.kept.push(verifier);
                 let commit = self.commit(id, credential)?;
@@ -207,6 +253,20 @@ impl Numbered {
             id,
         })
     }
+}
+
+fn account_id(names: Names) -> Result<CredentialId, IdError> {
+    CredentialId::parse(CredentialKind::Account, &names.reference())
+}
+
+/// Two for each account: its customer, its mobile.
+fn index_of(nth: u64) -> Result<(IndexKey, CredentialId), IdError> {
+    let names = Names(nth / 2);
+    let found_by = match nth % 2 {
+        0 => IndexKey::Customer(named(&names.customer())?),
+        _ => IndexKey::Mobile(Mobile::parse(&names.mobile())?),
+    };
+    Ok((found_by, account_id(names)?))
 }
 
 fn named(customer: &str) -> Result<CustomerId, IdError> {

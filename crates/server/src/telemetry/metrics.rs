@@ -39,6 +39,8 @@ pub struct Metrics {
     guesses_withheld: Counter,
     connections: Gauge,
     faults: Family<FaultLabels, Counter>,
+    rows_altered: Counter,
+    went_back: Counter,
     webhooks: Family<WebhookLabels, Counter>,
 }
 
@@ -144,6 +146,8 @@ impl Metrics {
             guesses_withheld: Counter::default(),
             connections: Gauge::default(),
             faults: Family::default(),
+            rows_altered: Counter::default(),
+            went_back: Counter::default(),
             webhooks: Family::default(),
         };
         metrics.register(broken_tokens);
@@ -168,6 +172,10 @@ impl Metrics {
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("faults", "Times that we broke", self.faults.clone());
+        let help = "Operations that met a row of the store that is not what was put there";
+        registry.register("store_rows_altered", help, self.rows_altered.clone());
+        let help = "Operations that met a subject at an earlier point than it had been seen at";
+        registry.register("store_went_back", help, self.went_back.clone());
         let help = "Tries of events for merchants, and events given up";
         registry.register("webhooks", help, self.webhooks.clone());
     }
@@ -208,6 +216,16 @@ impl Metrics {
     /// An operation of ours broke.
     pub fn fault_met(&self, operation: &'static str) {
         self.faults.get_or_create(&FaultLabels { operation }).inc();
+    }
+
+    /// An operation met a row that is not what was put there.
+    pub fn row_altered(&self) {
+        self.rows_altered.inc();
+    }
+
+    /// An operation met a subject at an earlier point than it had been seen at.
+    pub fn store_went_back(&self) {
+        self.went_back.inc();
     }
 
     /// A configured channel was told of an event, or not.

@@ -1,8 +1,8 @@
 //! Walks over all rows of one instant, and fills an empty store.
 
-use fjall::{Guard, Iter, PersistMode, Readable, Snapshot};
+use fjall::{Guard, Iter, PersistMode, Readable};
 use kunji_core::audit::Subject;
-use kunji_core::store::{Intake, Look, Row, Scope, StoreFault, Survey};
+use kunji_core::store::{Inspect, Intake, Row, Scope, StoreFault, Survey};
 
 use super::{Embedded, FILLING, Spaces};
 use crate::rows::{self, Filed};
@@ -12,51 +12,43 @@ const FILL_LEN: usize = 4096;
 const WORK: &str = "filling the store";
 
 impl Survey for Embedded {
-    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
-        let spaces = &*self.spaces;
-        let instant = spaces.database.snapshot();
-        let records = || filed(spaces.all(&instant, rows::RECORDS));
+    fn inspect(&self, scope: Scope<'_>, look: Inspect<'_>) -> Result<(), StoreFault> {
+        let instant = self.spaces.database.snapshot();
+        let all = |prefix: &[u8]| filed(instant.prefix(&self.spaces.rows, prefix));
         match scope {
-            Scope::Records => rows::show_chains(records(), std::iter::empty(), look),
+            Scope::Records => self.rows.show_chains(all(rows::RECORDS), std::iter::empty(), look),
             Scope::Chain(subject) => {
-                let mut events = filed(spaces.all(&instant, &rows::event_prefix(subject)));
-                events.try_for_each(|event| rows::show_event(event, look))
+                let events = all(&rows::event_prefix(&self.rows.chain(subject)));
+                self.rows.show_chain(subject, events, look)
             }
-            Scope::Chains | Scope::Everything => {
-                rows::show_chains(records(), filed(spaces.all(&instant, rows::EVENTS)), look)?;
-                let rest = match scope {
-                    Scope::Everything => rows::REST,
-                    Scope::Chains | Scope::Records | Scope::Chain(_) => &[],
-                };
-                for kind in rest {
-                    for row in spaces.all(&instant, kind) {
-                        let (key, value) = row.into_inner().map_err(StoreFault::of("walking"))?;
-                        look(rows::parse_row(&key, &value)?)?;
-                    }
-                }
-                Ok(())
+            Scope::Chains => {
+                self.rows.show_chains(all(rows::RECORDS), all(rows::EVENTS), look)
+            }
+            Scope::Everything => {
+                self.rows.show_chains(all(rows::RECORDS), all(rows::EVENTS), look)?;
+                let mut rest = rows::REST.iter().flat_map(|kind| all(kind));
+                rest.try_for_each(|row| {
+                    let (key, value) = row?;
+                    look(self.rows.parse_row(&key, &value))
+                })
             }
         }
     }
 
     fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
-        let first = self.spaces.rows.prefix(rows::event_prefix(subject)).next();
+        let prefix = rows::event_prefix(&self.rows.chain(subject));
+        let Some(first) = self.spaces.rows.prefix(prefix).next() else { return Ok(None) };
         let read = StoreFault::of("reading the first event");
-        first.map(|row| row.value().map(|bytes| bytes.to_vec())).transpose().map_err(read)
+        let (key, row) = first.into_inner().map_err(read)?;
+        self.rows.open_event(&key, &row).map(Some)
     }
 }
 
-impl Spaces {
-    fn all(&self, instant: &Snapshot, prefix: &[u8]) -> Iter {
-        instant.prefix(&self.rows, prefix)
-    }
-}
-
-/// Records or events with the text of their subjects.
+/// Rows with their keys.
 fn filed(rows: Iter) -> impl Iterator<Item = Filed> {
     rows.map(|row: Guard| {
-        let (key, value) = row.into_inner().map_err(StoreFault::of("walking the chains"))?;
-        Ok((rows::subject_of(&key).to_vec(), value.to_vec()))
+        let (key, value) = row.into_inner().map_err(StoreFault::of("walking the store"))?;
+        Ok((key.to_vec(), value.to_vec()))
     })
 }
 
@@ -76,7 +68,7 @@ impl Intake for Embedded {
         // commits; the end of the ingestion writes it out of the journals into tables as well.
         let mut ordered = rows.start_ingestion().map_err(StoreFault::of(WORK))?;
         while let Some(row) = next()? {
-            let (key, value) = rows::encode_row(&row)?;
+            let (key, value) = self.rows.encode_row(&row)?;
             count = count.saturating_add(1);
             if key > last {
                 last.clone_from(&key);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use deadpool_postgres::Client;
-use kunji_core::audit::Head;
+use kunji_core::audit::{ChainName, Head};
 use kunji_core::store::StoreFault;
 use tokio_postgres::types::ToSql;
 
@@ -31,7 +31,7 @@ pub(super) struct Group {
 /// Groups commits by subject. What does not continue its group, or uses a name of another, waits.
 #[derive(Default)]
 pub(super) struct Groups {
-    groups: BTreeMap<Vec<u8>, Group>,
+    groups: BTreeMap<ChainName, Group>,
     names: HashSet<Vec<u8>>,
 }
 
@@ -42,7 +42,7 @@ impl Groups {
         if names().any(|name| self.names.contains(name)) {
             return false;
         }
-        match self.groups.get_mut(&entry.subject) {
+        match self.groups.get_mut(&entry.chain) {
             Some(group) if group.last != entry.expected => return false,
             Some(group) => {
                 group.last = entry.record.head;
@@ -51,7 +51,7 @@ impl Groups {
             None => {
                 let (first, last) = (entry.expected, entry.record.head);
                 let group = Group { first, last, places: vec![place] };
-                self.groups.insert(entry.subject.clone(), group);
+                self.groups.insert(entry.chain, group);
             }
         }
         self.names.extend(names().cloned());
@@ -59,7 +59,7 @@ impl Groups {
     }
 
     /// The groups, subjects in order.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&Vec<u8>, &Group)> {
+    pub(super) fn each(&self) -> impl Iterator<Item = (&ChainName, &Group)> {
         self.groups.iter()
     }
 
@@ -76,7 +76,7 @@ impl Groups {
 /// The arguments, column by column.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
-    subjects: Vec<&'a str>,
+    subjects: Vec<&'a [u8]>,
     befores: Vec<Vec<u8>>,
     versions: Vec<i64>,
     heads: Vec<Vec<u8>>,
@@ -97,19 +97,20 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Puts groups into columns, in their order.
     pub(super) fn of(
-        groups: impl Iterator<Item = (&'a Vec<u8>, &'a Group)>,
+        groups: impl Iterator<Item = (&'a ChainName, &'a Group)>,
         entries: &'a [Arc<Entry>],
     ) -> Result<Self, StoreFault> {
         let mut batch = Self::default();
-        for (place, (subject, group)) in (1_i32..).zip(groups) {
-            batch.subjects.push(text(rows::subject_of(subject))?);
+        for (place, (chain, group)) in (1_i32..).zip(groups) {
+            batch.subjects.push(&chain.0);
             batch.befores.push(group.first.hash.to_vec());
             batch.versions.push(signed(group.last.seq)?);
             batch.heads.push(group.last.hash.to_vec());
             let members = group.places.iter().filter_map(|member| entries.get(*member));
             let last = group.places.last().and_then(|member| entries.get(*member));
             let last = last.and_then(|entry| entry.rows.first());
-            batch.records.push(last.map_or(&[][..], |(_, row)| row.as_slice()));
+            let sealed = last.and_then(|(_, row)| row.get(rows::HEAD_LEN..));
+            batch.records.push(sealed.unwrap_or_default());
             for entry in members {
                 batch.take(place, entry)?;
             }
@@ -221,10 +222,6 @@ impl Batch<'_> {
         }
         Ok(())
     }
-}
-
-fn text(bytes: &[u8]) -> Result<&str, StoreFault> {
-    std::str::from_utf8(bytes).map_err(StoreFault::of("naming a subject"))
 }
 
 pub(super) fn signed(number: u64) -> Result<i64, StoreFault> {

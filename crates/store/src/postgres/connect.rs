@@ -130,6 +130,7 @@ pub(super) fn may_pass(error: &PostgresError) -> bool {
         | PostgresError::Tls
         | PostgresError::Missing
         | PostgresError::Older(_)
+        | PostgresError::Open
         | PostgresError::Newer(_)
         | PostgresError::HalfFilled
         | PostgresError::Retired

@@ -5,8 +5,11 @@ use deadpool_postgres::{Pool, PoolError};
 use super::connect::{PostgresPlace, pool};
 use super::walk::apart;
 
-/// The migrations in their order; the last one is the schema of this build.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+/// The migrations in their order, the first of them from nothing; the last one leads to the schema of
+/// this build.
+const MIGRATIONS: &[&str] = &[include_str!("schema_2.sql")];
+/// The schema before the first of them: its rows are not sealed, and no statement can seal them.
+pub(super) const SCHEMA_OPEN: i32 = 1;
 /// Held while migrations run, so that two processes do not run them at once: any number will do.
 const MIGRATION_LOCK: i64 = 0x006b_756e_6a69;
 
@@ -34,6 +37,13 @@ pub enum PostgresError {
     /// An older build made it.
     #[error("the database has schema {0}, older than this build's; run `kunji migrate`")]
     Older(i32),
+    /// A build made it that did not seal its rows.
+    #[error(
+        "the database has schema {SCHEMA_OPEN}, whose rows are not sealed: export it with the build \
+         that wrote it, and import the backup into a new schema with this one \
+         (`kunji import --replaces`)"
+    )]
+    Open,
     /// A newer build made it.
     #[error("the database has schema {0}, newer than this build's; use a newer build")]
     Newer(i32),
@@ -62,7 +72,7 @@ pub struct Migrated {
 
 /// The schema that this build speaks.
 fn current() -> i32 {
-    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX).saturating_add(SCHEMA_OPEN)
 }
 
 /// Brings a database to the schema of this build; one transaction, whole or not at all.
@@ -90,7 +100,11 @@ async fn run(place: &PostgresPlace) -> Result<Migrated, PostgresError> {
     if from > to {
         return Err(PostgresError::Newer(from));
     }
-    for sql in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or_default()) {
+    if from == SCHEMA_OPEN {
+        return Err(PostgresError::Open);
+    }
+    let done = usize::try_from(from.saturating_sub(SCHEMA_OPEN)).unwrap_or_default();
+    for sql in MIGRATIONS.iter().skip(done) {
         work.batch_execute(sql).await?;
     }
     work.execute(
@@ -125,6 +139,17 @@ pub(super) enum Service {
 
 /// Looks whether the schema is the one of this build, and the store in service.
 pub(super) async fn check(pool: &Pool) -> Result<Service, PostgresError> {
+    let (schema, service) = look(pool).await?;
+    match schema.cmp(&current()) {
+        std::cmp::Ordering::Equal => Ok(service),
+        std::cmp::Ordering::Less if schema == SCHEMA_OPEN => Err(PostgresError::Open),
+        std::cmp::Ordering::Less => Err(PostgresError::Older(schema)),
+        std::cmp::Ordering::Greater => Err(PostgresError::Newer(schema)),
+    }
+}
+
+/// Which schema is there, and whether its store is in service.
+pub(super) async fn look(pool: &Pool) -> Result<(i32, Service), PostgresError> {
     let client = pool.get().await?;
     let there = client.query_one("SELECT to_regclass('meta') IS NOT NULL", &[]).await?;
     if !there.try_get::<_, bool>(0)? {
@@ -140,9 +165,5 @@ pub(super) async fn check(pool: &Pool) -> Result<Service, PostgresError> {
             (_, _) => {}
         }
     }
-    match schema.cmp(&current()) {
-        std::cmp::Ordering::Equal => Ok(service),
-        std::cmp::Ordering::Less => Err(PostgresError::Older(schema)),
-        std::cmp::Ordering::Greater => Err(PostgresError::Newer(schema)),
-    }
+    Ok((schema, service))
 }

@@ -4,14 +4,19 @@
 //! ends with a trigger in place that refuses every commit, also of processes that still run; or it
 //! is rolled back, and all is as before.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use kunji_core::audit::Subject;
-use kunji_core::store::{Look, Scope, StoreFault, Survey};
+use kunji_core::backup::RowFormat;
+use kunji_core::store::{Record, StoreFault, Survey as _};
+use kunji_vault::Vault;
 
 use super::connect::{PostgresPlace, pool};
 use super::walk::{apart, apart_here};
-use super::{Postgres, PostgresError, migrate};
+use super::migrate::{self, SCHEMA_OPEN};
+use super::{Postgres, PostgresError};
+use crate::replaced::open_record;
 
 /// The statement timeout of every connection bounds the wait for the lock.
 const FREEZE: &str = "SET LOCAL idle_in_transaction_session_timeout = 0; \
@@ -34,24 +39,31 @@ pub struct Frozen {
     store: Postgres,
     orders: SyncSender<Answer>,
     was_retired: bool,
+    format: RowFormat,
 }
 
 impl Frozen {
     /// Makes all writers wait.
     ///
     /// # Errors
-    /// `PostgresError` when the database is out of reach, has no schema of this build, or a writer
-    /// does not let go.
-    pub fn freeze(place: PostgresPlace) -> Result<Self, PostgresError> {
-        apart(async || migrate::check(&pool(&place, 1)?).await)?;
-        let store = Postgres::over(place.clone(), None)?;
+    /// `PostgresError` when the database is out of reach, has no schema that this build reads, or a
+    /// writer does not let go.
+    pub fn freeze(place: PostgresPlace, vault: Arc<Vault>) -> Result<Self, PostgresError> {
+        let format = apart(async || {
+            let pool = pool(&place, 1)?;
+            if migrate::look(&pool).await?.0 == SCHEMA_OPEN {
+                return Ok(RowFormat::Open);
+            }
+            migrate::check(&pool).await.map(|_| RowFormat::Sealed)
+        })?;
+        let store = Postgres::over(place.clone(), None, vault)?;
         let ((orders, ordered), (ready, frozen)) = (sync_channel(1), sync_channel(1));
         std::thread::Builder::new()
             .name("kunji-frozen-store".to_owned())
             .spawn(move || hold(&place, &ready, &ordered))
             .map_err(|_| PostgresError::Threads)?;
         let was_retired = frozen.recv().map_err(|_| PostgresError::Threads)??;
-        Ok(Self { store, orders, was_retired })
+        Ok(Self { store, orders, was_retired, format })
     }
 
     /// Whether another store took its place before.
@@ -93,12 +105,27 @@ fn hold(place: &PostgresPlace, ready: &Ready, ordered: &Receiver<Answer>) {
     }
 }
 
-impl Survey for Frozen {
-    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
-        self.store.survey(scope, look)
+impl Frozen {
+    /// How its rows are written, and in which order they come.
+    #[must_use]
+    pub fn format(&self) -> RowFormat {
+        self.format
     }
 
-    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
-        self.store.first_event(subject)
+    /// Shows all records.
+    ///
+    /// # Errors
+    /// `StoreFault` when one cannot be read, and whatever `look` returns.
+    pub fn each_record(
+        &self,
+        look: &mut dyn FnMut(Subject, Record) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault> {
+        match self.format {
+            RowFormat::Sealed => self.store.each_record(look),
+            RowFormat::Open => self.store.each_open_record(&mut |(subject, row)| {
+                let (subject, record) = open_record(&subject, &row)?;
+                look(subject, record)
+            }),
+        }
     }
 }

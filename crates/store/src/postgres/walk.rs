@@ -6,14 +6,14 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use deadpool_postgres::Transaction;
-use kunji_core::audit::{Event, Head, Subject};
+use kunji_core::audit::{ChainName, Head, Subject};
 use kunji_core::ids::Caller;
-use kunji_core::store::{Intake, Look, Row, Scope, StoreFault, Survey};
+use kunji_core::store::{Inspect, Intake, Row, Scope, StoreFault, Survey};
 
 use super::batch::signed;
 use super::connect::{PostgresPlace, pool};
 use super::{FIRST, Postgres, PostgresError};
-use crate::rows::{self, Filed, Table};
+use crate::rows::{self, Filed, HEAD_LEN, Rows, Table};
 
 /// Rows that one fetch brings, and that one insert carries.
 const PAGE_LEN: usize = 2000;
@@ -21,11 +21,16 @@ const WALK: &str = "walking the database";
 const FILL: &str = "filling the database";
 
 const CURSORS: &str = "DECLARE records NO SCROLL CURSOR FOR \
-         SELECT convert_to(subject, 'UTF8'), row FROM record ORDER BY subject; \
+         SELECT 'r'::bytea || subject, int8send(version) || head || row FROM record \
+         ORDER BY subject; \
      DECLARE events NO SCROLL CURSOR FOR \
-         SELECT convert_to(subject, 'UTF8'), row FROM event ORDER BY subject, seq; \
+         SELECT 'e'::bytea || subject || int8send(seq), row FROM event ORDER BY subject, seq; \
      DECLARE names NO SCROLL CURSOR FOR SELECT name, row FROM used ORDER BY name; \
      DECLARE items NO SCROLL CURSOR FOR SELECT key, row FROM item ORDER BY key";
+
+/// The records of a schema whose rows are not sealed.
+const OPEN_RECORDS: &str = "DECLARE records NO SCROLL CURSOR FOR \
+    SELECT convert_to(subject, 'UTF8'), row FROM record ORDER BY subject";
 
 type Page = Result<Vec<(Vec<u8>, Vec<u8>)>, StoreFault>;
 
@@ -33,55 +38,84 @@ type Page = Result<Vec<(Vec<u8>, Vec<u8>)>, StoreFault>;
 type Wish = (&'static str, SyncSender<Page>);
 
 impl Survey for Postgres {
-    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
-        let chain = match scope {
-            Scope::Chain(subject) => Some(subject.to_string()),
-            Scope::Everything | Scope::Chains | Scope::Records => None,
+    fn inspect(&self, scope: Scope<'_>, look: Inspect<'_>) -> Result<(), StoreFault> {
+        let rows = &self.rows;
+        let look = |pages: &dyn Fn(&'static str) -> Pages| match scope {
+            Scope::Records => rows.show_chains(pages("records"), std::iter::empty(), look),
+            Scope::Chain(subject) => rows.show_chain(subject, pages("events"), look),
+            Scope::Chains => rows.show_chains(pages("records"), pages("events"), look),
+            Scope::Everything => {
+                rows.show_chains(pages("records"), pages("events"), look)?;
+                pages("names").chain(pages("items")).try_for_each(|row| {
+                    let (key, value) = row?;
+                    look(rows.parse_row(&key, &value))
+                })
+            }
         };
+        let declared = match scope {
+            Scope::Chain(subject) => Declared::Chain(rows.chain(subject)),
+            Scope::Everything | Scope::Chains | Scope::Records => Declared::All(CURSORS),
+        };
+        self.pages(declared, look)
+    }
+
+    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
+        let chain = self.rows.chain(subject);
+        let first = apart(async || {
+            let pool = pool(&self.place, 1)?;
+            let client = pool.get().await?;
+            match client.query_opt(FIRST, &[&&chain.0[..]]).await? {
+                Some(row) => Ok(Some((row.try_get(0)?, row.try_get(1)?))),
+                None => Ok(None),
+            }
+        });
+        let first: Option<(i64, Vec<u8>)> = first.map_err(StoreFault::of(WALK))?;
+        let open = |(seq, row): (i64, Vec<u8>)| {
+            let key = rows::event_key(&chain, u64::try_from(seq).map_err(StoreFault::of(WALK))?);
+            self.rows.open_event(&key, &row)
+        };
+        first.map(open).transpose()
+    }
+}
+
+/// What is walked over.
+enum Declared {
+    /// These cursors.
+    All(&'static str),
+    /// One chain.
+    Chain(ChainName),
+}
+
+impl Postgres {
+    /// Shows the records of a schema whose rows are not sealed, in the order of their subjects' texts.
+    pub(super) fn each_open_record(
+        &self,
+        look: &mut dyn FnMut((Vec<u8>, Vec<u8>)) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault> {
+        self.pages(Declared::All(OPEN_RECORDS), |pages| {
+            pages("records").try_for_each(|record| look(record?))
+        })
+    }
+
+    /// Does work with pages of one instant.
+    fn pages(
+        &self,
+        declared: Declared,
+        work: impl FnOnce(&dyn Fn(&'static str) -> Pages) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault> {
         let (wishes, wished) = sync_channel(1);
         std::thread::scope(|threads| {
-            threads.spawn(move || fetch(&self.place, chain, &wished));
+            threads.spawn(move || fetch(&self.place, &declared, &wished));
             let pages = |cursor| Pages {
                 cursor,
                 wishes: wishes.clone(),
                 page: Vec::new().into_iter(),
                 ended: false,
             };
-            let walked = walk(scope, &pages, look);
+            let walked = work(&pages);
             drop(wishes);
             walked
         })
-    }
-
-    fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
-        let subject = subject.to_string();
-        apart(async || {
-            let pool = pool(&self.place, 1)?;
-            let client = pool.get().await?;
-            let first = client.query_opt(FIRST, &[&subject]).await?;
-            Ok(first.map(|row| row.try_get::<_, Vec<u8>>(0)).transpose()?)
-        })
-        .map_err(StoreFault::of(WALK))
-    }
-}
-
-fn walk(
-    scope: Scope<'_>,
-    pages: &dyn Fn(&'static str) -> Pages,
-    look: Look<'_>,
-) -> Result<(), StoreFault> {
-    match scope {
-        Scope::Records => rows::show_chains(pages("records"), std::iter::empty(), look),
-        Scope::Chain(_) => pages("events").try_for_each(|event| rows::show_event(event, look)),
-        Scope::Chains => rows::show_chains(pages("records"), pages("events"), look),
-        Scope::Everything => {
-            rows::show_chains(pages("records"), pages("events"), look)?;
-            for row in pages("names").chain(pages("items")) {
-                let (key, value) = row?;
-                look(rows::parse_row(&key, &value)?)?;
-            }
-            Ok(())
-        }
     }
 }
 
@@ -123,7 +157,7 @@ impl Iterator for Pages {
 }
 
 /// Serves pages of one instant until nobody wishes any.
-fn fetch(place: &PostgresPlace, chain: Option<String>, wished: &Receiver<Wish>) {
+fn fetch(place: &PostgresPlace, declared: &Declared, wished: &Receiver<Wish>) {
     let fetched = apart_here(async || {
         let pool = pool(place, 1)?;
         let mut client = pool.get().await?;
@@ -140,12 +174,12 @@ fn fetch(place: &PostgresPlace, chain: Option<String>, wished: &Receiver<Wish>) 
              SET LOCAL idle_in_transaction_session_timeout = 0",
             )
             .await?;
-        match &chain {
-            None => instant.batch_execute(CURSORS).await?,
-            Some(subject) => {
-                let declare = "DECLARE events NO SCROLL CURSOR FOR SELECT \
-                     convert_to(subject, 'UTF8'), row FROM event WHERE subject = $1 ORDER BY seq";
-                instant.execute(declare, &[subject]).await?;
+        match declared {
+            Declared::All(cursors) => instant.batch_execute(cursors).await?,
+            Declared::Chain(chain) => {
+                let declare = "DECLARE events NO SCROLL CURSOR FOR SELECT 'e'::bytea || subject || \
+                     int8send(seq), row FROM event WHERE subject = $1 ORDER BY seq";
+                instant.execute(declare, &[&&chain.0[..]]).await?;
             }
         }
         while let Ok((cursor, answer)) = wished.recv() {
@@ -219,7 +253,7 @@ impl Intake for Postgres {
                     Ok(())
                 })
             });
-            let count = read_all(next, &pages);
+            let count = read_all(next, &self.rows, &pages);
             drop(pages);
             let written =
                 writing.join().map_err(|_| StoreFault::of(FILL)("the thread panicked"))?;
@@ -262,13 +296,14 @@ async fn begin(client: &deadpool_postgres::Client) -> Result<(), PostgresError> 
 
 fn read_all(
     next: &mut dyn FnMut() -> Result<Option<Row>, StoreFault>,
+    rows: &Rows,
     pages: &SyncSender<Columns>,
 ) -> Result<u64, StoreFault> {
     // Who writes has met a fault, which says more than this.
     let gone = || StoreFault::of(FILL)("the writer has stopped");
     let (mut count, mut columns) = (0_u64, Columns::default());
     while let Some(row) = next()? {
-        columns.take(&row)?;
+        columns.take(&row, rows)?;
         count = count.saturating_add(1);
         if columns.len >= PAGE_LEN {
             pages.send(std::mem::take(&mut columns)).map_err(|_| gone())?;
@@ -282,32 +317,32 @@ fn read_all(
 #[derive(Default)]
 struct Columns {
     len: usize,
-    records: (Vec<String>, Vec<i64>, Blobs, Blobs),
-    events: (Vec<String>, Vec<i64>, Blobs),
-    names: (Vec<String>, Blobs, Blobs),
-    items: (Vec<String>, Blobs, Blobs),
+    records: (Blobs, Vec<i64>, Blobs, Blobs),
+    events: (Blobs, Vec<i64>, Blobs),
+    names: (Blobs, Blobs, Blobs),
+    items: (Blobs, Blobs, Blobs),
 }
 
 type Blobs = Vec<Vec<u8>>;
 
 impl Columns {
-    fn take(&mut self, row: &Row) -> Result<(), StoreFault> {
-        let (key, value) = rows::encode_row(row)?;
+    fn take(&mut self, row: &Row, rows: &Rows) -> Result<(), StoreFault> {
+        let (key, mut value) = rows.encode_row(row)?;
         self.len = self.len.saturating_add(1);
-        if let Row::Record(subject, record) = row {
+        let subject = rows.chain(&subject_of(row)).0.to_vec();
+        if let Row::Record(_, record) = row {
             let Head { seq, hash } = record.head;
-            self.records.0.push(subject.to_string());
+            self.records.0.push(subject);
             self.records.1.push(signed(seq)?);
             self.records.2.push(hash.to_vec());
-            self.records.3.push(value);
+            self.records.3.push(value.split_off(HEAD_LEN));
             return Ok(());
         }
-        let subject = subject_of(row);
         match rows::table(&key)? {
             Table::Event => {
-                let event = Event::decode(&value).map_err(StoreFault::of(FILL))?;
+                let seq = key.last_chunk().map(|seq| u64::from_be_bytes(*seq));
                 self.events.0.push(subject);
-                self.events.1.push(signed(event.seq)?);
+                self.events.1.push(signed(seq.unwrap_or_default())?);
                 self.events.2.push(value);
             }
             Table::Used => {
@@ -327,35 +362,35 @@ impl Columns {
     async fn insert(&self, work: &Transaction<'_>) -> Result<(), PostgresError> {
         let (a, b, c, d) = &self.records;
         let into = "INSERT INTO record (subject, version, head, row) \
-             SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[])";
+             SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[])";
         work.execute(&work.prepare_cached(into).await?, &[a, b, c, d]).await?;
         let (a, b, c) = &self.events;
         let into = "INSERT INTO event (subject, seq, tag, row) \
-             SELECT s, n, 0, r FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS e (s, n, r)";
+             SELECT s, n, 0, r FROM unnest($1::bytea[], $2::bigint[], $3::bytea[]) AS e (s, n, r)";
         work.execute(&work.prepare_cached(into).await?, &[a, b, c]).await?;
         let (a, b, c) = &self.names;
         let into = "INSERT INTO used (subject, name, row) \
-             SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[])";
+             SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[])";
         work.execute(&work.prepare_cached(into).await?, &[a, b, c]).await?;
         let (a, b, c) = &self.items;
         let into = "INSERT INTO item (subject, key, row) \
-             SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[])";
+             SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[])";
         work.execute(&work.prepare_cached(into).await?, &[a, b, c]).await?;
         Ok(())
     }
 }
 
 /// Whose row it is. A receipt does not always say; what has no owner lies with the service.
-fn subject_of(row: &Row) -> String {
-    let credential = |id: &_| Subject::Credential(Clone::clone(id)).to_string();
-    let stranger = |caller: &Caller| Subject::Stranger(caller.clone()).to_string();
+fn subject_of(row: &Row) -> Subject {
+    let credential = |id: &_| Subject::Credential(Clone::clone(id));
+    let stranger = |caller: &Caller| Subject::Stranger(caller.clone());
     match row {
-        Row::Event(subject, _) | Row::Record(subject, _) => subject.to_string(),
+        Row::Event(subject, _) | Row::Record(subject, _) => subject.clone(),
         Row::Receipt(key, receipt) => {
             receipt.credential.as_ref().map_or_else(|| stranger(&key.caller), credential)
         }
         Row::Message(message) => credential(&message.about),
         Row::Index(_, id) => credential(id),
-        Row::Spent(_) | Row::Errand(_) => Subject::Service.to_string(),
+        Row::Spent(_) | Row::Errand(_) => Subject::Service,
     }
 }

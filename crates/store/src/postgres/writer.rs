@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use futures_util::future::join_all;
+use kunji_core::audit::ChainName;
 use kunji_core::store::{Committed, StoreFault};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -189,7 +190,7 @@ impl Work {
             match answer {
                 Ok(Committed::Done) => {
                     pending.forget(&entry, ticket);
-                    pending.note_durable(&entry.subject, entry.record.head.seq);
+                    pending.note_seen(entry.chain, entry.record.head);
                 }
                 // Whatever rests on it here cannot fit either.
                 Ok(Committed::Conflict) | Err(_) => pending.withdraw(&entry),
@@ -230,7 +231,7 @@ async fn together(
 
 async fn by_subject(
     pool: &Pool,
-    (group, entries): ((&Vec<u8>, &Group), &[Arc<Entry>]),
+    (group, entries): ((&ChainName, &Group), &[Arc<Entry>]),
     tag: i64,
 ) -> Result<bool, Shared> {
     let shared = |fault| Shared(Arc::new(fault));

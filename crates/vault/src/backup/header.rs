@@ -12,7 +12,11 @@ use crate::keyring::KeyRing;
 use crate::mac::Mac;
 
 const MAGIC: [u8; 8] = *b"KUNJIBAK";
-const FORMAT: u32 = 1;
+/// | format | what is different |
+/// |---|---|
+/// | 1 | rows as stores of format 2 have them |
+/// | 2 | rows as stores of format 3 have them, in the order of their names |
+const FORMAT: u32 = 2;
 const WRAP_LABEL: &[u8] = b"kunji backup key wrap";
 const CHECK_LABEL: &[u8] = b"kunji backup key check";
 const CHECK_LEN: usize = 8;
@@ -25,6 +29,7 @@ pub(super) const HEADER_LEN: usize = BOUND_LEN + WRAPPED_LEN;
 
 /// What a header says.
 pub(super) struct Header {
+    pub(super) format: u32,
     pub(super) at_ms: i64,
     key_version: u32,
     check: [u8; CHECK_LEN],
@@ -62,16 +67,17 @@ impl Header {
     pub(super) fn parse(bytes: &[u8; HEADER_LEN]) -> Result<Self, BackupError> {
         let rest = bytes.strip_prefix(&MAGIC).ok_or(BackupError::Foreign)?;
         let (format, rest) = rest.split_first_chunk().ok_or(BackupError::Foreign)?;
-        match u32::from_be_bytes(*format) {
-            FORMAT => {}
+        let format = match u32::from_be_bytes(*format) {
+            format @ 1..=FORMAT => format,
             0 => return Err(BackupError::Foreign),
             _ => return Err(BackupError::Newer),
-        }
+        };
         let (at_ms, rest) = rest.split_first_chunk().ok_or(BackupError::Foreign)?;
         let (key_version, rest) = rest.split_first_chunk().ok_or(BackupError::Foreign)?;
         let (check, rest) = rest.split_first_chunk().ok_or(BackupError::Foreign)?;
         let (salt, rest) = rest.split_first_chunk().ok_or(BackupError::Foreign)?;
         Ok(Self {
+            format,
             at_ms: i64::from_be_bytes(*at_ms),
             key_version: u32::from_be_bytes(*key_version),
             check: *check,

@@ -11,6 +11,7 @@ use crate::vault::Vault;
 pub struct BackupReader<R> {
     source: R,
     key: ChunkKey,
+    format: u32,
     at_ms: i64,
     name: String,
 }
@@ -24,11 +25,18 @@ impl Vault {
         let bytes = read_header(&mut source)?;
         let header = Header::parse(&bytes)?;
         let key = header.unwrap(self.ring(), &bytes)?;
-        Ok(BackupReader { source, key, at_ms: header.at_ms, name: header::name(&bytes) })
+        let Header { format, at_ms, .. } = header;
+        Ok(BackupReader { source, key, format, at_ms, name: header::name(&bytes) })
     }
 }
 
 impl<R: Read> BackupReader<R> {
+    /// The format that it was written in.
+    #[must_use]
+    pub fn format(&self) -> u32 {
+        self.format
+    }
+
     /// The instant of the state within.
     #[must_use]
     pub fn at_ms(&self) -> i64 {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
@@ -27,7 +28,8 @@ pub(super) fn run(args: &CheckpointArgs, output: Output) -> anyhow::Result<ExitC
     let CheckpointArgs { place, out } = args;
     anyhow::ensure!(!out.exists(), "{} is there already", out.display());
     let files = place.files()?;
-    let (vault, store) = (open_vault(&files)?, open_store(&files)?);
+    let vault = Arc::new(open_vault(&files)?);
+    let store = open_store(&files, Arc::clone(&vault))?;
     let job = Job {
         series: Uuid::new_v4().simple().to_string(),
         number: 1,

@@ -1,9 +1,9 @@
--- What is kept, each row under the subject that it belongs to. Texts and names compare byte by
--- byte. Nothing here is a secret in clear: rows are as the core encodes them.
+-- What is kept, each row under the chain that it belongs to: `subject` is its keyed name. Rows are
+-- sealed for their keys, those of `record` for their version and head as well (store/src/rows.rs).
 
 -- One record for each subject: an account, a card, a customer, a UPI number, a VPA, a capture.
 CREATE TABLE record (
-    subject text COLLATE "C" NOT NULL,
+    subject bytea NOT NULL,
     version bigint NOT NULL,
     head bytea NOT NULL,
     row bytea NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE record (
 -- The audit chain of each subject. The tag names the writer's batch, so that a batch whose outcome
 -- got lost can be sent again.
 CREATE TABLE event (
-    subject text COLLATE "C" NOT NULL,
+    subject bytea NOT NULL,
     seq bigint NOT NULL,
     tag bigint NOT NULL,
     row bytea NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE event (
 -- name is used once by all subjects together; where tables are spread by subject, the subject is
 -- part of the key, and it is used once by each (docs/scaling.md).
 CREATE TABLE used (
-    subject text COLLATE "C" NOT NULL,
+    subject bytea NOT NULL,
     name bytea NOT NULL,
     row bytea NOT NULL,
     PRIMARY KEY (name)
@@ -32,7 +32,7 @@ CREATE TABLE used (
 
 -- What is found by a key and in its order: messages, other names of credentials, errands.
 CREATE TABLE item (
-    subject text COLLATE "C" NOT NULL,
+    subject bytea NOT NULL,
     key bytea NOT NULL,
     row bytea NOT NULL,
     PRIMARY KEY (key, subject)
@@ -48,7 +48,7 @@ CREATE TABLE item (
 -- written.
 CREATE FUNCTION commit_batch(
     tag bigint, again boolean,
-    subjects text[], befores bytea[], versions bigint[], heads bytea[], records bytea[],
+    subjects bytea[], befores bytea[], versions bigint[], heads bytea[], records bytea[],
     event_of int[], event_seqs bigint[], event_rows bytea[],
     name_of int[], names bytea[], name_rows bytea[],
     item_of int[], item_keys bytea[], item_rows bytea[],
@@ -131,7 +131,7 @@ $$;
 -- and says whether. Touches rows of this subject alone, so that where tables are spread by subject
 -- the whole call runs where the subject lies. What is settled may lie elsewhere and falls after.
 CREATE FUNCTION commit_subject(
-    spot text, tag bigint, again boolean,
+    spot bytea, tag bigint, again boolean,
     before bytea, last_version bigint, last_head bytea, last_row bytea,
     event_seqs bigint[], event_rows bytea[],
     names bytea[], name_rows bytea[],
