@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::future::Future;
 
-use kunji_vault::{BlockMark, RowError};
+use kunji_vault::BlockMark;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Kept as _, State};
@@ -167,8 +167,8 @@ pub struct AlteredRow {
     pub what: &'static str,
     /// Its name; that of the chain, for a record and an event.
     pub name: ChainName,
-    /// Why it does not open.
-    pub why: RowError,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// A place that remembers.

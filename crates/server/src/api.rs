@@ -14,7 +14,7 @@ use kunji_core::audit::Subject;
 use kunji_core::command::{Command, Request, Target};
 use kunji_core::engine::Answered;
 use kunji_core::ids::{Caller, CredentialId, CredentialKind, TxnId};
-use kunji_core::store::Store as _;
+use kunji_core::store::{FaultKind, Store as _, StoreFault};
 use kunji_vault::{PinBlock, PinUse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -50,6 +50,8 @@ const FORMAT: u32 = 3;
 const FORMAT_OPEN: u32 = 2;
 /// Stands in `meta` while the rows are being filled.
 const FILLING: &str = "filling";
+/// Stands in `meta` with what tells the keys of the store from others.
+const KEYS: &str = "keys";
 /// Stands in `meta` once another store took this one's place.
 const RETIRED: &str = "retired";
 /// Smallest journal that the engine accepts, and the one we ask for: fast to reopen.
@@ -118,6 +120,9 @@ pub enum OpenError {
     /// Another one took its place.
     #[error("the store {0} is retired: a restored one took its place")]
     Retired(PathBuf),
+    /// Its rows are sealed by other keys.
+    #[error("the key file is not the one that the store {0} began with")]
+    OtherKeys(PathBuf),
     /// It has no readable format.
     #[error("the store {0} does not say what format it has")]
     Unmarked(PathBuf),
@@ -174,6 +179,7 @@ impl Embedded {
         settings: EmbeddedSettings,
         vault: Arc<Vault>,
     ) -> Result<Self, OpenError> {
+        spaces.know(&vault, path)?;
         let spaces = Arc::new(spaces);
         let pending = Arc::new(Mutex::new(Pending::default()));
         let stand = Stand::default();
@@ -289,6 +295,20 @@ impl Spaces {
         Ok(Self { rows: keyspace("rows")?, meta, database })
     }
 
+    /// Makes sure that the rows are sealed by these keys, which is noted at the first start.
+    fn know(&self, vault: &Vault, path: &Path) -> Result<(), OpenError> {
+        let broke = |source| OpenError::Engine { path: path.to_owned(), source };
+        let keys = vault.row_name(rows::KEYS);
+        match self.meta.get(KEYS).map_err(broke)? {
+            None => {
+                self.meta.insert(KEYS, keys).map_err(broke)?;
+                self.database.persist(PersistMode::SyncAll).map_err(broke)
+            }
+            Some(known) if *known == keys => Ok(()),
+            Some(_) => Err(OpenError::OtherKeys(path.to_owned())),
+        }
+    }
+
     fn holds(&self, key: &[u8]) -> Result<bool, StoreFault> {
         self.rows.contains_key(key).map_err(StoreFault::of("looking for a row"))
     }
@@ -305,9 +325,21 @@ impl Spaces {
 
 impl Embedded {
     fn record(&self, chain: &ChainName) -> Result<Record, StoreFault> {
-        match self.spaces.get(&rows::record_key(chain))? {
-            Some(row) => Ok(self.rows.open_record(chain, &row)?.1),
-            None => Ok(Record::default()),
+        let key = rows::record_key(chain);
+        loop {
+            let row = self.spaces.get(&key)?;
+            let record = match &row {
+                Some(row) => self.rows.open_record(chain, row)?.1,
+                None => Record::default(),
+            };
+            let next = record.head.seq.saturating_add(1);
+            if !self.spaces.holds(&rows::event_key(chain, next))? {
+                return Ok(record);
+            }
+            // A batch may have come between the two looks; then the record has gone on as well.
+            if self.spaces.get(&key)? == row {
+                rows::ensure_level(chain, &record.head, next)?;
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use kunji_core::audit::Subject;
+use kunji_core::audit::{Head, Subject};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
@@ -51,10 +51,14 @@ impl Memory {
 
     fn record(&self, held: &Tree, subject: &Subject) -> Result<Record, StoreFault> {
         let chain = self.rows.chain(subject);
-        match held.get(&rows::record_key(&chain)) {
-            Some(row) => Ok(self.rows.open_record(&chain, row)?.1),
-            None => Ok(Record::default()),
-        }
+        let record = match held.get(&rows::record_key(&chain)) {
+            Some(row) => self.rows.open_record(&chain, row)?.1,
+            None => Record::default(),
+        };
+        let Head { seq, .. } = record.head;
+        let next = held.contains_key(&rows::event_key(&chain, seq.saturating_add(1)));
+        rows::ensure_level(&chain, &record.head, seq.saturating_add(u64::from(next)))?;
+        Ok(record)
     }
 
     fn kept(&self, held: &Tree, key: &ReceiptKey) -> Result<Option<Receipt>, StoreFault> {

@@ -61,13 +61,16 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 const LOAD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
-     (SELECT row FROM used WHERE name = $2 LIMIT 1), EXISTS (SELECT FROM used WHERE name = ANY ($3))";
+     (SELECT row FROM used WHERE name = $2 LIMIT 1), EXISTS (SELECT FROM used WHERE name = ANY ($3)), \
+     (SELECT max(seq) FROM event WHERE subject = $1)";
 /// The same, asking for nothing that is not the subject's own.
 pub const LOAD_SPREAD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
      (SELECT row FROM used WHERE subject = $1 AND name = $2), \
-     EXISTS (SELECT FROM used WHERE subject = $1 AND name = ANY ($3))";
+     EXISTS (SELECT FROM used WHERE subject = $1 AND name = ANY ($3)), \
+     (SELECT max(seq) FROM event WHERE subject = $1)";
 const LOAD_TYPES: &[Type] = &[Type::BYTEA, Type::BYTEA, Type::BYTEA_ARRAY];
-const RECORD: &str = "SELECT int8send(version) || head || row FROM record WHERE subject = $1";
+const RECORD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
+     (SELECT max(seq) FROM event WHERE subject = $1)";
 const RECEIPT: &str = "SELECT row FROM used WHERE name = $1 LIMIT 1";
 const ITEMS: &str = "SELECT key, row FROM item WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3";
 const FIRST: &str = "SELECT seq, row FROM event WHERE subject = $1 ORDER BY seq LIMIT 1";
@@ -93,7 +96,7 @@ impl Postgres {
         on_batch: Option<BatchReport>,
         vault: Arc<Vault>,
     ) -> Result<Self, PostgresError> {
-        match walk::apart(async || migrate::check(&pool(&place, 1)?).await)? {
+        match walk::apart(async || migrate::check(&pool(&place, 1)?, &vault).await)? {
             Service::Open => Self::over(place, on_batch, vault),
             Service::Retired => Err(PostgresError::Retired),
         }
@@ -104,7 +107,7 @@ impl Postgres {
     /// # Errors
     /// `PostgresError` as for [`Postgres::open`], but for a retired one.
     pub fn open_to_read(place: PostgresPlace, vault: Arc<Vault>) -> Result<Self, PostgresError> {
-        walk::apart(async || migrate::check(&pool(&place, 1)?).await)?;
+        walk::apart(async || migrate::check(&pool(&place, 1)?, &vault).await)?;
         Self::over(place, None, vault)
     }
 
@@ -218,12 +221,14 @@ impl Postgres {
         &self,
         chain: &ChainName,
         before: Option<Head>,
-        row: Option<&[u8]>,
+        (row, last): (Option<&[u8]>, Option<i64>),
     ) -> Result<Record, StoreFault> {
         let record = match row {
             Some(row) => self.rows.open_record(chain, row)?.1,
             None => Record::default(),
         };
+        let last = u64::try_from(last.unwrap_or_default());
+        rows::ensure_level(chain, &record.head, last.map_err(StoreFault::of("numbering"))?)?;
         match self.pending()?.judge(*chain, before, record.head) {
             false => Ok(record),
             true => {
@@ -253,6 +258,10 @@ fn optional(row: &Row, place: usize) -> Result<Option<&[u8]>, StoreFault> {
     row.try_get(place).map_err(StoreFault::of("reading a column"))
 }
 
+fn last(row: &Row, place: usize) -> Result<Option<i64>, StoreFault> {
+    row.try_get(place).map_err(StoreFault::of("reading a column"))
+}
+
 impl Store for Postgres {
     async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
         let chain = self.rows.chain(load.subject);
@@ -271,7 +280,7 @@ impl Store for Postgres {
         let row = found.first().ok_or_else(|| StoreFault::of("loading")(rows::Damaged))?;
         let record = match pending {
             Some(record) => Record::clone(&record),
-            None => self.record(&chain, before, optional(row, 0)?)?,
+            None => self.record(&chain, before, (optional(row, 0)?, last(row, 3)?))?,
         };
         let receipt = match (&name, optional(row, 1)?) {
             (Some(key), Some(row)) => Some(self.rows.open_receipt(key, row)?),
@@ -285,8 +294,8 @@ impl Store for Postgres {
         let chain = self.rows.chain(subject);
         let before = self.pending()?.seen(&chain);
         let found = self.query(RECORD, &[], &[&&chain.0[..]]).await?;
-        let row = found.first().map(|row| column(row, 0)).transpose()?;
-        self.record(&chain, before, row)
+        let row = found.first().ok_or_else(|| StoreFault::of("reading")(rows::Damaged))?;
+        self.record(&chain, before, (optional(row, 0)?, last(row, 1)?))
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {

@@ -49,6 +49,9 @@ const ERRANDS: &[u8] = b"q";
 /// Where the keys begin of all that is neither a record nor an event.
 pub(crate) const REST: &[&[u8]] = &[RECEIPTS, SPENT, MESSAGES, INDEX, ERRANDS];
 
+/// What keys are asked to name, so that they can be told from others.
+pub(crate) const KEYS: &[u8] = b"keys";
+
 /// How long a record's head is, in front of what is sealed.
 pub(crate) const HEAD_LEN: usize = size_of::<u64>() + 32;
 
@@ -159,6 +162,17 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreFault> {
     }
 }
 
+/// Compares a record with the last event of its chain: one without the other was put back, or taken
+/// away.
+pub(crate) fn ensure_level(chain: &ChainName, head: &Head, last: u64) -> Result<(), StoreFault> {
+    if head.seq == last {
+        return Ok(());
+    }
+    let why = format!("it is at event {}, and the chain goes to {last}", head.seq);
+    let altered = AlteredRow { what: what_is(RECORDS), name: *chain, why };
+    Err(StoreFault::with(FaultKind::Altered, "comparing a record with its chain")(altered))
+}
+
 fn what_is(key: &[u8]) -> &'static str {
     match key.get(..1) {
         Some(RECORDS) => "record of chain",
@@ -258,7 +272,7 @@ impl Rows {
                 RowError::UnknownKey(_) => FaultKind::Broken,
             };
             let name = name_in(place).unwrap_or(ChainName([0; ROW_NAME_LEN]));
-            let closed = AlteredRow { what: what_is(place), name, why };
+            let closed = AlteredRow { what: what_is(place), name, why: why.to_string() };
             StoreFault::with(kind, "opening a row")(closed)
         })
     }

@@ -5,11 +5,13 @@
 //! one but the model.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use kunji_core::audit::{ChainCheck, Event, Subject};
 use kunji_core::store::{Row, Scope, StoreFault, Survey as _};
 use kunji_server::config::Place;
 use kunji_store::{Archive, Embedded, EmbeddedSettings, Postgres};
+use kunji_vault::Vault;
 
 use crate::history::{Deed, Entry, Kind, Said, Violation, Wish};
 use crate::model::State;
@@ -20,17 +22,17 @@ const REPEATED: &str = "replayed";
 
 /// Opens the store while no server has it, and compares; says how many events there are.
 pub(crate) fn compare(
-    place: &Place,
+    (place, vault): (&Place, Arc<Vault>),
     entries: &[&Entry],
     nights: &[i64],
 ) -> anyhow::Result<(u64, Vec<Violation>)> {
     let archive = match place {
         Place::Embedded(path) => {
-            let store = Embedded::open(path, EmbeddedSettings::default())?;
+            let store = Embedded::open(path, EmbeddedSettings::default(), vault)?;
             Archive::Embedded(Box::new(store))
         }
         Place::Postgres(place) => {
-            Archive::Postgres(Box::new(Postgres::open(place.as_ref().clone(), None)?))
+            Archive::Postgres(Box::new(Postgres::open(place.as_ref().clone(), None, vault)?))
         }
     };
     let (chains, mut violations) = read(&archive)?;

@@ -5,13 +5,16 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use kunji_server::backup::open_keys;
 use kunji_server::config::Place;
 use kunji_server::sandbox::ground::current;
 use kunji_store::PostgresPlace;
 use kunji_testkit::Cluster;
+use kunji_vault::Vault;
 use tempfile::TempDir;
 
 use crate::disk::{Disk, Shim};
@@ -121,6 +124,12 @@ impl Ground {
             }
         };
         Ok(store.numbered(&dir, current(&dir)?))
+    }
+
+    /// The keys that the store's rows are sealed by.
+    pub(crate) fn keys(&self) -> anyhow::Result<Arc<Vault>> {
+        let dir = self.data();
+        Ok(Arc::new(open_keys(&dir.join("keys.sealed"), &dir.join("unseal.key"))?))
     }
 
     fn command(&self) -> anyhow::Result<Command> {

@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
         }
         let broken = self.ground.audit_verify()?;
         violations.extend(broken.map(|told| Violation::of(Kind::Audit, told)));
-        let (events, found) = chains::compare(&self.ground.place()?, &entries, &times)?;
+        let (events, found) = chains::compare((&self.ground.place()?, self.ground.keys()?), &entries, &times)?;
         violations.extend(found);
         Ok(Checked { events, forged, violations })
     }

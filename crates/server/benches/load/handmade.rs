@@ -218,9 +218,9 @@ async fn connect(url: &str, schema: &str) -> anyhow::Result<Client> {
 
 /// Has the store make one change of each account, and keeps what the rows of one look like.
 async fn plant(place: PostgresPlace, url: &str) -> anyhow::Result<Sample> {
-    let vault = Vault::new(KeyRing::ephemeral()?);
+    let vault = Arc::new(Vault::new(KeyRing::ephemeral()?));
     let schema = place.schema.clone();
-    let store = Archive::Postgres(Box::new(Postgres::open(place, None)?));
+    let store = Archive::Postgres(Box::new(Postgres::open(place, None, Arc::clone(&vault))?));
     for credential in store::credentials(&vault)? {
         store::change(&store, &credential).await?;
     }

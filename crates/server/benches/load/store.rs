@@ -62,6 +62,7 @@ pub(crate) fn fresh_place(url: &str) -> anyhow::Result<PostgresPlace> {
 
 /// Opens a store in a directory, or in the database that the address leads to.
 pub(crate) fn open(dir: &Path, url: Option<&str>) -> anyhow::Result<Opened> {
+    let keys = Arc::new(Vault::new(KeyRing::ephemeral()?));
     let batches = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&batches);
     let on_batch: BatchReport = Arc::new(move |_| {
@@ -69,13 +70,13 @@ pub(crate) fn open(dir: &Path, url: Option<&str>) -> anyhow::Result<Opened> {
     });
     let store = match url {
         Some(url) => {
-            let store = Postgres::open(fresh_place(url)?, Some(on_batch))?;
+            let store = Postgres::open(fresh_place(url)?, Some(on_batch), keys)?;
             Archive::Postgres(Box::new(store))
         }
         None => {
             let on_batch = Some(on_batch);
             let settings = EmbeddedSettings { on_batch, ..EmbeddedSettings::default() };
-            Archive::Embedded(Box::new(Embedded::open(dir, settings)?))
+            Archive::Embedded(Box::new(Embedded::open(dir, settings, keys)?))
         }
     };
     Ok(Opened { store: Arc::new(store), batches })

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::hyper::client::{App, PROCESS, cred, envelope, with};
 use crate::support::blocks::{maker, sealed};
 use crate::support::line::{Line, is_closed, posted};
-use crate::support::{Answer, CHANGE_MPIN, KUNJI, Kunji, change, fresh, run, signal};
+use crate::support::{keys_in, Answer, CHANGE_MPIN, KUNJI, Kunji, change, fresh, run, signal};
 
 const LIVE: &str = "X-Kunji-Mode: live\r\n";
 const BEARER: &str = "Authorization: Bearer sandbox\r\n";
@@ -104,7 +104,7 @@ impl Ground {
             let current = std::fs::read_to_string(self.data().join("current")).unwrap();
             let schema = current.trim().replace("store-", "kunji_");
             let place = PostgresPlace::parse(url, &schema, 2).unwrap();
-            verify_chains(&Postgres::open(place, None).unwrap());
+            verify_chains(&Postgres::open(place, None, keys_in(&self.data())).unwrap());
             return;
         }
         let (code, said, error) =

@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::line::{Line, is_closed, posted};
-use crate::support::{Answer, CHANGE_MPIN, KUNJI, Kunji, change_asha, change_john, fresh, signal};
+use crate::support::{keys_in, Answer, CHANGE_MPIN, KUNJI, Kunji, change_asha, change_john, fresh, signal};
 
 const LIVE: &str = "X-Kunji-Mode: live\r\n";
 const BEARER: &str = "Authorization: Bearer sandbox\r\n";
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Fleet {
     url: String,
     ships: [Kunji; 2],
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Fleet {
@@ -38,13 +38,13 @@ impl Fleet {
             Kunji::spawn(command)
         };
         let ships = [start(), start()];
-        Self { url, ships, _folder: folder }
+        Self { url, ships, folder }
     }
 
     /// All that was ever decided, from whole chains.
     fn events(&self) -> Vec<Event> {
         let place = PostgresPlace::parse(&self.url, "kunji_1", 2).unwrap();
-        verify_chains(&Postgres::open(place, None).unwrap())
+        verify_chains(&Postgres::open(place, None, keys_in(self.folder.path())).unwrap())
     }
 }
 

@@ -11,7 +11,7 @@ use kunji_testkit::{Cluster, verify_chains};
 use tempfile::TempDir;
 
 use crate::support::watched::Watched;
-use crate::support::{KUNJI, Kunji, change};
+use crate::support::{keys_in, KUNJI, Kunji, change};
 
 const PIN: &str = "480391";
 const OTHER_PIN: &str = "736205";
@@ -122,7 +122,9 @@ fn seeded_accounts_are_served_from_postgres() {
     let place = Place::postgres();
     serves_what_was_seeded(&place);
     let url = place.url.as_deref().unwrap();
-    let store = Postgres::open(PostgresPlace::parse(url, "kunji_1", 2).unwrap(), None).unwrap();
+    let keys = keys_in(&place.folder.path().join("sand"));
+    let store =
+        Postgres::open(PostgresPlace::parse(url, "kunji_1", 2).unwrap(), None, keys).unwrap();
     let events = verify_chains(&store);
     let seeded = events.iter().filter(|event| event.verdict == "seeded").count();
     assert_eq!(seeded, 300);

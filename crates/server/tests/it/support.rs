@@ -8,13 +8,13 @@ pub(crate) mod watched;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kunji_vault::{BlockAlg, BlockMaker, PinUse};
+use kunji_vault::{BlockAlg, BlockMaker, PinUse, Vault};
 use serde_json::{Value, json};
 use ureq::Agent;
 use ureq::http::{Method, Request, Response};
@@ -393,6 +393,12 @@ pub(crate) fn reset(new_pin: &str) -> Value {
         "last4Digits": "1745",
         "customerId": "IN00001201001868",
     })
+}
+
+/// The keys that a sandbox keeps in its directory.
+pub(crate) fn keys_in(dir: &Path) -> Arc<Vault> {
+    let (keys, unseal) = (dir.join("keys.sealed"), dir.join("unseal.key"));
+    Arc::new(kunji_server::backup::open_keys(&keys, &unseal).unwrap())
 }
 
 /// An id that no other request of this test run has.

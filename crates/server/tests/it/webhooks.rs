@@ -19,7 +19,7 @@ use self::receiver::{Answering, Delivered, Receiver};
 use crate::hyper::client::App;
 use crate::support::shape::starred;
 use crate::support::watched::free_port;
-use crate::support::{KUNJI, Kunji, agent, fresh, run};
+use crate::support::{KUNJI, Kunji, agent, fresh, keys_in, run};
 
 /// Active at the start, and disabled.
 const ACTIVE: &str = "87654321";
@@ -82,7 +82,7 @@ fn sandbox(dir: &Path, webhook: &str) -> Kunji {
 fn deliveries(dir: &Path, number: &str) -> Vec<String> {
     let (code, said, _) = run(&["audit", "verify", "--data", dir.to_str().unwrap()], "");
     assert_eq!(code, Some(0), "{said}");
-    let store = Embedded::open(&dir.join("store-1"), EmbeddedSettings::default()).unwrap();
+    let store = Embedded::open(&dir.join("store-1"), EmbeddedSettings::default(), keys_in(dir)).unwrap();
     let mut verdicts = Vec::new();
     let subject = Subject::Number(UpiNumber::parse(number).unwrap());
     store

@@ -131,6 +131,7 @@ pub(super) fn may_pass(error: &PostgresError) -> bool {
         | PostgresError::Missing
         | PostgresError::Older(_)
         | PostgresError::Open
+        | PostgresError::OtherKeys
         | PostgresError::Newer(_)
         | PostgresError::HalfFilled
         | PostgresError::Retired

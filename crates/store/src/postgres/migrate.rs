@@ -1,9 +1,11 @@
 //! The schema: which one this build speaks, and how a database comes to it.
 
 use deadpool_postgres::{Pool, PoolError};
+use kunji_vault::Vault;
 
 use super::connect::{PostgresPlace, pool};
 use super::walk::apart;
+use crate::rows;
 
 /// The migrations in their order, the first of them from nothing; the last one leads to the schema of
 /// this build.
@@ -50,6 +52,9 @@ pub enum PostgresError {
     /// An import or a large seed of it did not come to its end.
     #[error("the database was not filled to the end; drop its schema and fill it again")]
     HalfFilled,
+    /// Its rows are sealed by other keys.
+    #[error("the key file is not the one that the database's store began with")]
+    OtherKeys,
     /// Another one took its place.
     #[error("the database's store is retired: a restored one took its place")]
     Retired,
@@ -138,13 +143,26 @@ pub(super) enum Service {
 }
 
 /// Looks whether the schema is the one of this build, and the store in service.
-pub(super) async fn check(pool: &Pool) -> Result<Service, PostgresError> {
+pub(super) async fn check(pool: &Pool, vault: &Vault) -> Result<Service, PostgresError> {
     let (schema, service) = look(pool).await?;
     match schema.cmp(&current()) {
-        std::cmp::Ordering::Equal => Ok(service),
+        std::cmp::Ordering::Equal => know(pool, vault).await.map(|()| service),
         std::cmp::Ordering::Less if schema == SCHEMA_OPEN => Err(PostgresError::Open),
         std::cmp::Ordering::Less => Err(PostgresError::Older(schema)),
         std::cmp::Ordering::Greater => Err(PostgresError::Newer(schema)),
+    }
+}
+
+/// Makes sure that the rows are sealed by these keys, which is noted at the first start.
+async fn know(pool: &Pool, vault: &Vault) -> Result<(), PostgresError> {
+    let [a, b, c, d, ..] = vault.row_name(rows::KEYS);
+    let keys = i32::from_be_bytes([a, b, c, d]);
+    let client = pool.get().await?;
+    client.execute("INSERT INTO meta VALUES ('keys', $1) ON CONFLICT DO NOTHING", &[&keys]).await?;
+    let known = client.query_one("SELECT value FROM meta WHERE name = 'keys'", &[]).await?;
+    match known.try_get::<_, i32>(0)? == keys {
+        true => Ok(()),
+        false => Err(PostgresError::OtherKeys),
     }
 }
 

@@ -54,7 +54,7 @@ impl Frozen {
             if migrate::look(&pool).await?.0 == SCHEMA_OPEN {
                 return Ok(RowFormat::Open);
             }
-            migrate::check(&pool).await.map(|_| RowFormat::Sealed)
+            migrate::check(&pool, &vault).await.map(|_| RowFormat::Sealed)
         })?;
         let store = Postgres::over(place.clone(), None, vault)?;
         let ((orders, ordered), (ready, frozen)) = (sync_channel(1), sync_channel(1));

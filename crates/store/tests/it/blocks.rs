@@ -13,7 +13,7 @@ use kunji_vault::{BlockAlg, PinBlock, PinUse, Transit};
 
 use crate::commits::{account, load, next};
 use crate::engines::{Ahead, Bench, Overtaken};
-use crate::homes::{block_on, on_every_store};
+use crate::homes::{block_on, on_every_store, vault};
 
 on_every_store![
     block_of_another_caller_is_not_read_again,
@@ -58,7 +58,7 @@ fn unreadable_block_counts_no_try(mut home: impl Home) {
         let other_use = seal(PinUse::CardPin, "T1");
         let mut torn = seal(PinUse::Mpin, "T2");
         torn.pop();
-        let foreign = Bench::new(Memory::default()).await.block("0000", "T3");
+        let foreign = Bench::new(Memory::new(vault())).await.block("0000", "T3");
         let late = seal(PinUse::Mpin, "T4");
         clock.advance_real(5 * MINUTE_MS + 1);
         let early = maker.seal("0000", PinUse::Mpin, "T5", clock.real().0 + 5 * MINUTE_MS + 1);
@@ -97,7 +97,7 @@ fn refused_command_uses_its_block_up_too(mut home: impl Home) {
 #[test]
 fn rsa_block_is_read_as_well() {
     block_on(async {
-        let bench = Bench::new(Memory::default()).await;
+        let bench = Bench::new(Memory::new(vault())).await;
         bench.engine.vault.ready_rsa().unwrap();
         let now = bench.engine.clock.real().0;
         let block = bench.maker(BlockAlg::RsaOaep256).seal("4821", PinUse::Mpin, "T1", now);
@@ -168,7 +168,7 @@ fn broken_commit_is_a_fault_and_no_verdict() {
 #[test]
 fn other_program_neither_sees_a_card_nor_writes_on_its_chain() {
     block_on(async {
-        let bench = Bench::new(Memory::default()).await;
+        let bench = Bench::new(Memory::new(vault())).await;
         let seed = Caller::parse("seed").unwrap();
         for credential in sandbox(&bench.engine.vault) {
             bench.engine.plant(credential, seed.clone()).await.unwrap();

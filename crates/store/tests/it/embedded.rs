@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kunji_core::audit::ChainName;
 use kunji_core::store::{Commit, Committed, Record, Store, Survey};
 use kunji_store::{Embedded, EmbeddedSettings, OpenError};
 use kunji_testkit::{Home, verify_chains};
@@ -13,7 +14,7 @@ use kunji_vault::BlockMark;
 use tempfile::TempDir;
 
 use crate::commits::{account, key, load, look, next, receipt};
-use crate::homes::{OnDisk, SMALL, block_on};
+use crate::homes::{OnDisk, SMALL, block_on, vault};
 
 const COMMITS: usize = 40;
 
@@ -70,9 +71,9 @@ fn store_in_use_does_not_open_twice() {
     let mut home = OnDisk::default();
     let store = home.open();
     let path = home.folder.path();
-    assert!(matches!(Embedded::open(path, SMALL), Err(OpenError::InUse(found)) if found == path));
+    assert!(matches!(Embedded::open(path, SMALL, vault()), Err(OpenError::InUse(found)) if found == path));
     drop(store);
-    assert!(Embedded::open(path, SMALL).is_ok());
+    assert!(Embedded::open(path, SMALL, vault()).is_ok());
 }
 
 /// Opens a store's folder without us, to write what we never would.
@@ -94,13 +95,20 @@ fn other_format_is_refused() {
     let mut home = OnDisk::default();
     drop(home.open());
     let path = home.folder.path();
-    for format in [0_u32, 1, 3, u32::MAX] {
+    for format in [0_u32, 1, 2, 4, u32::MAX] {
         write_row(path, "meta", b"format", &format.to_be_bytes());
-        let refused = Embedded::open(path, SMALL);
-        assert!(matches!(refused, Err(OpenError::OtherFormat { found, .. }) if found == format));
+        let refused = Embedded::open(path, SMALL, vault()).err().unwrap();
+        match &refused {
+            OpenError::OtherFormat { found, .. } => assert!(*found == format && format > 3),
+            OpenError::OlderFormat { found, .. } => {
+                assert!(*found == format && format < 3);
+                assert!(refused.to_string().contains("kunji import --replaces"), "{refused}");
+            }
+            other => panic!("{other}"),
+        }
     }
-    write_row(path, "meta", b"format", &2_u32.to_be_bytes());
-    assert!(Embedded::open(path, SMALL).is_ok());
+    write_row(path, "meta", b"format", &3_u32.to_be_bytes());
+    assert!(Embedded::open(path, SMALL, vault()).is_ok());
 }
 
 #[test]
@@ -109,14 +117,14 @@ fn unreadable_format_is_refused() {
     drop(home.open());
     let path = home.folder.path();
     write_row(path, "meta", b"format", b"one");
-    assert!(matches!(Embedded::open(path, SMALL), Err(OpenError::Unmarked(_))));
+    assert!(matches!(Embedded::open(path, SMALL, vault()), Err(OpenError::Unmarked(_))));
 }
 
 #[test]
 fn rows_without_a_format_are_refused() {
     let folder = TempDir::new().unwrap();
     write_row(folder.path(), "rows", b"raccount/A1", b"somebody else's");
-    assert!(matches!(Embedded::open(folder.path(), SMALL), Err(OpenError::Unmarked(_))));
+    assert!(matches!(Embedded::open(folder.path(), SMALL, vault()), Err(OpenError::Unmarked(_))));
 }
 
 #[test]
@@ -126,8 +134,8 @@ fn first_start_that_was_cut_short_is_begun_again() {
     meddle(folder.path(), |database| {
         database.keyspace("meta", fjall::KeyspaceCreateOptions::default).unwrap();
     });
-    assert!(Embedded::open(folder.path(), SMALL).unwrap().is_empty().unwrap());
-    assert!(Embedded::open(folder.path(), SMALL).is_ok());
+    assert!(Embedded::open(folder.path(), SMALL, vault()).unwrap().is_empty().unwrap());
+    assert!(Embedded::open(folder.path(), SMALL, vault()).is_ok());
 }
 
 #[test]
@@ -137,13 +145,14 @@ fn damaged_row_is_a_fault_and_not_a_credential() {
         let store = home.open();
         commit_nth(&store, 0).await;
         drop(store);
-        let whole = postcard::to_stdvec(&Record::default()).unwrap();
-        // A row whose version is not that of its chain, and one that is cut off.
-        let other_version = [&9_u64.to_be_bytes(), whole.as_slice()].concat();
-        for row in [other_version.as_slice(), &[0; 7], b""] {
-            write_row(home.folder.path(), "rows", b"raccount/A0", row);
+        let subject = account("A0");
+        let key = [b"r", &ChainName::of(&vault(), &subject).0[..]].concat();
+        let whole = postcard::to_stdvec(&(&subject, Record::default().state)).unwrap();
+        // A row that nobody sealed, and ones that are cut off.
+        let open = [&[7; 40], whole.as_slice()].concat();
+        for row in [open.as_slice(), &[0; 39], b""] {
+            write_row(home.folder.path(), "rows", &key, row);
             let store = home.open();
-            let subject = account("A0");
             let query = kunji_core::store::Load::of(&subject);
             assert!(store.load(&query).await.is_err());
             assert!(store.each_record(&mut |_, _| Ok(())).is_err());

@@ -18,6 +18,7 @@ use kunji_testkit::{Act, FakeClock, Plain, Story, account};
 use kunji_vault::{BlockAlg, BlockMaker, KeyRing, PinBlock, PinUse, Transit, Vault};
 
 use crate::commits::load;
+use crate::homes::vault;
 
 /// An engine over a store, with one account `A1` whose PIN is 4821.
 pub(crate) struct Bench<S> {
@@ -129,7 +130,7 @@ pub(crate) struct Overtaken {
 impl Overtaken {
     pub(crate) fn new() -> Self {
         let (ahead, overtaken) = (Mutex::new(None), Mutex::default());
-        Self { inner: Memory::default(), ahead, overtaken }
+        Self { inner: Memory::new(vault()), ahead, overtaken }
     }
 
     pub(crate) fn next(&self, ahead: Ahead) {

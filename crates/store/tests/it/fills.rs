@@ -1,11 +1,12 @@
 //! Filling an empty embedded store: in any order of rows, and what is committed on top of it.
 
+use kunji_core::audit::ChainName;
 use kunji_core::store::{Commit, Intake as _, Record, Row, StoreFault};
 use kunji_store::{Embedded, OpenError};
 use kunji_testkit::{Home as _, verify_chains};
 
 use crate::commits::{account, append, load, next};
-use crate::homes::{OnDisk, block_on};
+use crate::homes::{OnDisk, block_on, vault};
 
 /// So many that several batches are filled.
 const ACCOUNTS: usize = 6000;
@@ -44,7 +45,13 @@ fn holds_what_came(rows: Vec<Row>) {
 
 #[test]
 fn rows_in_the_order_of_their_keys_fill_a_store() {
-    let (events, records) = rows();
+    let (mut events, mut records) = rows();
+    let order = |row: &Row| match row {
+        Row::Event(subject, _) | Row::Record(subject, _) => ChainName::of(&vault(), subject),
+        other => panic!("{other:?}"),
+    };
+    events.sort_by_key(order);
+    records.sort_by_key(order);
     holds_what_came(events.into_iter().chain(records).collect());
 }
 
@@ -72,6 +79,6 @@ fn a_store_that_was_not_filled_to_the_end_does_not_open() {
     });
     assert!(broken.is_err());
     drop(store);
-    let opened = Embedded::open(home.folder.path(), home.settings);
+    let opened = Embedded::open(home.folder.path(), home.settings, vault());
     assert!(matches!(opened, Err(OpenError::HalfFilled(_))));
 }

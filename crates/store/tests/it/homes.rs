@@ -1,10 +1,11 @@
 //! Where the stores under test live.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kunji_store::{Embedded, EmbeddedSettings, Memory, Postgres, PostgresPlace, Spread, migrate};
 use kunji_testkit::{Cluster, Home};
+use kunji_vault::{KeyRing, Vault};
 use tempfile::TempDir;
 
 /// Settings that keep a test small.
@@ -15,6 +16,13 @@ pub(crate) const SMALL: EmbeddedSettings = EmbeddedSettings {
     on_batch: None,
 };
 
+/// Seals the rows of all stores under test.
+pub(crate) fn vault() -> Arc<Vault> {
+    static VAULT: OnceLock<Arc<Vault>> = OnceLock::new();
+    let make = || Arc::new(Vault::new(KeyRing::ephemeral().unwrap()));
+    Arc::clone(VAULT.get_or_init(make))
+}
+
 /// Where a store in memory lives: nowhere.
 #[derive(Default)]
 pub(crate) struct InMemory;
@@ -23,7 +31,7 @@ impl Home for InMemory {
     type Store = Memory;
 
     fn open(&mut self) -> Memory {
-        Memory::default()
+        Memory::new(vault())
     }
 
     fn reopen(&mut self, store: Memory) -> Memory {
@@ -47,7 +55,7 @@ impl Home for OnDisk {
     type Store = Embedded;
 
     fn open(&mut self) -> Embedded {
-        Embedded::open(self.folder.path(), self.settings.clone()).unwrap()
+        Embedded::open(self.folder.path(), self.settings.clone(), vault()).unwrap()
     }
 
     fn reopen(&mut self, store: Embedded) -> Embedded {
@@ -77,7 +85,7 @@ impl Home for InPostgres {
     type Store = Postgres;
 
     fn open(&mut self) -> Postgres {
-        Postgres::open(self.place.clone(), None).unwrap()
+        Postgres::open(self.place.clone(), None, vault()).unwrap()
     }
 
     fn reopen(&mut self, store: Postgres) -> Postgres {

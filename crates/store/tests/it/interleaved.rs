@@ -13,7 +13,7 @@ use kunji_core::mapper::{NumberCommand, NumberState, Update};
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, Load, Loaded, Look, Record, Scope, Store, StoreFault, Survey,
+    Commit, Committed, Inspect, Load, Loaded, Record, Scope, Store, StoreFault, Survey,
 };
 use kunji_core::time::MINUTE_MS;
 use kunji_store::Memory;
@@ -21,6 +21,7 @@ use kunji_vault::sha256;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::crashes::linking;
+use crate::homes::vault;
 use crate::psp::{OWN, Psp, caller, port, profile, register, update, vpa, vpa_of};
 
 const NUMERIC: &str = "87654321";
@@ -34,7 +35,7 @@ struct Polite {
 
 impl Polite {
     fn new(seed: u64) -> Self {
-        Self { inner: Memory::default(), seed, steps: AtomicU64::new(0) }
+        Self { inner: Memory::new(vault()), seed, steps: AtomicU64::new(0) }
     }
 
     async fn wait(&self) {
@@ -86,8 +87,8 @@ impl Store for Polite {
 }
 
 impl Survey for Polite {
-    fn survey(&self, scope: Scope<'_>, look: Look<'_>) -> Result<(), StoreFault> {
-        self.inner.survey(scope, look)
+    fn inspect(&self, scope: Scope<'_>, look: Inspect<'_>) -> Result<(), StoreFault> {
+        self.inner.inspect(scope, look)
     }
 
     fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {

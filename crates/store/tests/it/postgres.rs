@@ -9,10 +9,10 @@ use kunji_store::{LOAD_SPREAD, Postgres, PostgresError, PostgresPlace, drop_sche
 use kunji_testkit::{Cluster, Home as _, verify_chains};
 
 use crate::commits::{account, append, key, load, next, receipt};
-use crate::homes::{InPostgres, InSpreadPostgres, block_on};
+use crate::homes::{InPostgres, InSpreadPostgres, block_on, vault};
 
 fn open(place: &PostgresPlace) -> Postgres {
-    Postgres::open(place.clone(), None).unwrap()
+    Postgres::open(place.clone(), None, vault()).unwrap()
 }
 
 #[test]
@@ -114,22 +114,29 @@ fn a_database_that_is_killed_loses_nothing_that_was_answered() {
 fn schemas_are_made_once_and_told_apart() {
     let home = InPostgres::default();
     let place = &home.place;
-    assert_eq!(migrate(place).unwrap().from, 1, "again does no harm");
+    assert_eq!(migrate(place).unwrap().from, 2, "again does no harm");
     let elsewhere = place.with_schema(format!("{}_none", place.schema));
-    assert!(matches!(Postgres::open(elsewhere, None), Err(PostgresError::Missing)));
+    assert!(matches!(Postgres::open(elsewhere, None, vault()), Err(PostgresError::Missing)));
     let set = |value: &str| {
         let sql = format!("UPDATE {}.meta SET {value} WHERE name = 'schema'", place.schema);
         Cluster::shared().sql("fresh_0", &sql)
     };
     set("value = 99");
-    assert!(matches!(Postgres::open(place.clone(), None), Err(PostgresError::Newer(99))));
+    assert!(matches!(Postgres::open(place.clone(), None, vault()), Err(PostgresError::Newer(99))));
     assert!(matches!(migrate(place), Err(PostgresError::Newer(99))));
     set("value = 0");
-    assert!(matches!(Postgres::open(place.clone(), None), Err(PostgresError::Older(0))));
+    assert!(matches!(Postgres::open(place.clone(), None, vault()), Err(PostgresError::Older(0))));
+    // Rows that are not sealed cannot be sealed by a statement.
     set("value = 1");
+    for refused in [Postgres::open(place.clone(), None, vault()).err(), migrate(place).err()] {
+        let refused = refused.unwrap();
+        assert!(matches!(refused, PostgresError::Open));
+        assert!(refused.to_string().contains("kunji import --replaces"), "{refused}");
+    }
+    set("value = 2");
     drop(open(place));
     drop_schema(place).unwrap();
-    assert!(matches!(Postgres::open(place.clone(), None), Err(PostgresError::Missing)));
+    assert!(matches!(Postgres::open(place.clone(), None, vault()), Err(PostgresError::Missing)));
 }
 
 #[test]
@@ -147,7 +154,7 @@ fn addresses_are_refused_without_repeating_them() {
     let place = PostgresPlace::parse("postgres://u:hunter2@h/x", "kunji", 1).unwrap();
     assert!(!format!("{place:?}").contains("hunter2"));
     let nobody = PostgresPlace::parse("postgres://u:hunter2@127.0.0.1:1/x", "kunji", 1).unwrap();
-    let error = Postgres::open(nobody, None).err().unwrap();
+    let error = Postgres::open(nobody, None, vault()).err().unwrap();
     assert!(!format!("{error:?}").contains("hunter2"));
 }
 
@@ -197,7 +204,7 @@ fn a_spread_commit_touches_one_part_of_each_table() {
     };
     for subject in ["account/A1", "account/A2", "card/70000000001", "number/9876543210"] {
         let load = format!(
-            "PREPARE load (text, bytea, bytea[]) AS {LOAD_SPREAD}; \
+            "PREPARE load (bytea, bytea, bytea[]) AS {LOAD_SPREAD}; \
              EXECUTE load ('{subject}', 'c', '{{s}}');"
         );
         let commit = format!(
@@ -208,7 +215,7 @@ fn a_spread_commit_touches_one_part_of_each_table() {
         let tables = |parts: &[(String, String)]| {
             parts.iter().map(|(table, _)| table.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(tables(&read), ["record", "used"], "{read:?}");
+        assert_eq!(tables(&read), ["event", "record", "used"], "{read:?}");
         assert_eq!(tables(&written), ["event", "item", "record", "used"], "{written:?}");
         let all: HashSet<_> = read.iter().chain(&written).map(|(_, part)| part).collect();
         assert_eq!(all.len(), 1, "{subject} lies in one part: {read:?} {written:?}");
@@ -223,7 +230,7 @@ fn what_was_not_filled_to_the_end_does_not_open() {
     let store = home.open();
     let broken = store.fill(&mut || Err(StoreFault::of("reading")("no more")));
     assert!(broken.is_err());
-    assert!(matches!(Postgres::open(home.place.clone(), None), Err(PostgresError::HalfFilled)));
+    assert!(matches!(Postgres::open(home.place.clone(), None, vault()), Err(PostgresError::HalfFilled)));
     block_on(async {
         let mut other = InPostgres::default();
         let store = other.open();

@@ -4,24 +4,23 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use kunji_core::audit::{Head, Subject};
+use kunji_core::audit::{ChainName, Head, Subject};
 use kunji_core::store::{Committed, Row, Scope, Store, Survey};
 use kunji_store::{Archive, Witness};
 use kunji_testkit::{Home, verify_chains};
 
 use crate::commits::{account, append, load, next};
-use crate::homes::{InPostgres, OnDisk, block_on};
+use crate::homes::{InPostgres, OnDisk, block_on, vault};
 
 /// Keeps all that it hears.
 #[derive(Default)]
 struct Diary {
-    heads: Mutex<Vec<(String, Head)>>,
+    heads: Mutex<Vec<(ChainName, Head)>>,
     in_doubt: AtomicBool,
 }
 
 impl Witness for Diary {
-    fn durable(&self, heads: &mut dyn Iterator<Item = (&str, Head)>) {
-        let heads = heads.map(|(subject, head)| (subject.to_owned(), head));
+    fn durable(&self, heads: &mut dyn Iterator<Item = (ChainName, Head)>) {
         self.heads.lock().unwrap().extend(heads);
     }
 
@@ -72,7 +71,8 @@ fn hears_of_each_done_commit(store: Archive) {
                     let head = commit.record.head;
                     if store.commit(commit).await.unwrap() == Committed::Done {
                         let heard = diary.heads.lock().unwrap();
-                        assert!(heard.contains(&(subject.to_string(), head)), "{nth} {done}");
+                        let chain = ChainName::of(&vault(), &subject);
+                        assert!(heard.contains(&(chain, head)), "{nth} {done}");
                         done += 1;
                     }
                 }
@@ -83,15 +83,13 @@ fn hears_of_each_done_commit(store: Archive) {
         }
         let heard = diary.heads.lock().unwrap();
         assert_eq!(heard.len(), 120, "those that lost are not heard of");
-        let mut newest: HashMap<&str, u64> = HashMap::new();
-        for (subject, head) in heard.iter() {
-            let before = newest.insert(subject, head.seq).unwrap_or(0);
-            assert_eq!(head.seq, before + 1, "{subject}");
+        let mut newest: HashMap<ChainName, u64> = HashMap::new();
+        for (chain, head) in heard.iter() {
+            let before = newest.insert(*chain, head.seq).unwrap_or(0);
+            assert_eq!(head.seq, before + 1, "{chain}");
         }
-        assert_eq!(
-            newest,
-            HashMap::from([("account/A0", 40), ("account/A1", 40), ("account/A2", 40)])
-        );
+        let all = ["A0", "A1", "A2"].map(|name| (ChainName::of(&vault(), &account(name)), 40));
+        assert_eq!(newest, HashMap::from(all));
         assert!(!diary.in_doubt.load(Ordering::Relaxed));
         assert_eq!(verify_chains(&*store).len(), 121);
     });
@@ -123,21 +121,26 @@ fn chains_are_walked_in_order(store: &Archive) {
     store
         .survey(Scope::Chains, &mut |row| {
             walked.push(match row {
-                Row::Event(subject, _) => (subject.to_string(), "event"),
-                Row::Record(subject, _) => (subject.to_string(), "record"),
+                Row::Event(subject, _) => (Some(subject), "event"),
+                Row::Record(subject, _) => (Some(subject), "record"),
                 Row::Receipt(..)
                 | Row::Spent(_)
                 | Row::Message(_)
                 | Row::Index(..)
-                | Row::Errand(_) => ("none".to_owned(), "neither"),
+                | Row::Errand(_) => (None, "neither"),
             });
             Ok(())
         })
         .unwrap();
-    let mut sorted: Vec<_> = names.iter().map(|name| format!("account/{name}")).collect();
-    sorted.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
-    let rows = |subject: String| ["event", "event", "record"].map(|kind| (subject.clone(), kind));
-    let mut expected: Vec<_> = sorted.into_iter().flat_map(rows).collect();
-    expected.extend(["event", "record"].map(|kind| ("service".to_owned(), kind)));
+    let mut sorted: Vec<_> = names.map(account).into_iter().chain([Subject::Service]).collect();
+    sorted.sort_by_key(|subject| ChainName::of(&vault(), subject));
+    let expected: Vec<_> = sorted
+        .into_iter()
+        .flat_map(|subject| {
+            let events = if subject == Subject::Service { 1 } else { 2 };
+            let kinds = std::iter::repeat_n("event", events).chain(["record"]);
+            kinds.map(move |kind| (Some(subject.clone()), kind)).collect::<Vec<_>>()
+        })
+        .collect();
     assert_eq!(walked, expected);
 }

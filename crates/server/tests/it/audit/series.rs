@@ -26,11 +26,11 @@ fn what_changed_is_listed_at_each_interval_and_at_the_end() {
     try_both(&kunji);
     kunji.advance("1h");
     let second = site.wait_for(2);
-    assert_eq!(listed(&second), [ASHA]);
+    assert_eq!(listed(&second), [site.called(ASHA)]);
     kunji.verify("account", "NOBODY", "804913");
     assert_eq!(kunji.stop(), Some(0));
     let third = site.wait_for(3);
-    assert_eq!(listed(&third), ["stranger/api:sandbox"]);
+    assert_eq!(listed(&third), [site.called("stranger/api:sandbox")]);
     let (one, two, three) = (header(&first), header(&second), header(&third));
     let said = |name| [&one, &two, &three].map(|header| header[name].clone());
     assert_eq!(said("number"), [json!(1), json!(2), json!(3)]);
@@ -64,7 +64,7 @@ fn after_a_clean_end_the_lists_of_changes_go_on() {
     let kunji = site.start();
     assert_eq!(kunji.stop(), Some(0));
     let next = site.wait_for(3);
-    assert_eq!(listed(&next), ["service"], "its start is all that there is to say");
+    assert_eq!(listed(&next), [site.called("service")], "its start is all that there is to say");
     assert_eq!(header(&next)["previous"], hash_of(&end));
     assert_eq!(header(&next)["number"], 1, "it is another run");
     assert_ne!(header(&next)["series"], header(&end)["series"]);
@@ -81,7 +81,7 @@ fn after_a_crash_everything_is_listed_again() {
         let again = site.wait_for(2);
         assert_eq!(header(&again)["scope"], "all");
         assert_eq!(header(&again)["previous"], hash_of(&first));
-        assert!(listed(&again).contains(&ASHA.to_owned()));
+        assert!(listed(&again).contains(&site.called(ASHA)));
         assert_eq!(kunji.stop(), Some(0));
         assert_eq!(header(&site.wait_for(3))["occasion"], "shutdown");
         assert_eq!(site.verify(&site.kept()).0, Some(0));
@@ -130,7 +130,7 @@ fn processes_that_share_a_database_write_series_of_their_own() {
     assert_eq!(lanes.iter().filter(|lane| *lane == "02").count(), 2, "{lanes:?}");
     for end in &kept[2..] {
         assert_eq!(header(end)["occasion"], "shutdown");
-        assert!(listed(end).contains(&ASHA.to_owned()), "each of them went on with the chain");
+        assert!(listed(end).contains(&site.called(ASHA)), "each of them went on with the chain");
     }
     let (code, said) = site.verify(&kept);
     assert_eq!(code, Some(0), "{said}");
@@ -150,7 +150,7 @@ fn what_could_not_be_written_down_is_written_later() {
     });
     fs::rename(site.path("away"), site.path("kept")).unwrap();
     watched.kunji.advance("1m");
-    assert_eq!(listed(&site.wait_for(2)), [ASHA]);
+    assert_eq!(listed(&site.wait_for(2)), [site.called(ASHA)]);
     fs::rename(site.path("kept"), site.path("away")).unwrap();
     let (code, said) = watched.stop();
     assert_eq!(code, Some(1), "an end without its checkpoint is told");

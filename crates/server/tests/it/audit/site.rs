@@ -3,14 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use kunji_core::audit::{ChainName, Subject};
 use kunji_testkit::Cluster;
+use kunji_vault::Vault;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{KUNJI, Kunji};
+use crate::support::{KUNJI, Kunji, keys_in};
 
 /// The account that the tests work on.
 pub(super) const ASHA: &str = "account/ACC000000002";
@@ -108,21 +111,37 @@ impl Site {
         kept[count - 1].clone()
     }
 
-    /// What lies in the store of a chain; nobody has the store open.
+    /// The keys that the rows are sealed by.
+    pub(super) fn keys(&self) -> Arc<Vault> {
+        keys_in(&self.path("sand"))
+    }
+
+    /// What a subject's chain is kept under.
+    pub(super) fn name_of(&self, subject: &str) -> ChainName {
+        ChainName::of(&self.keys(), &Subject::parse(subject).unwrap())
+    }
+
+    /// What a checkpoint calls a subject's chain.
+    pub(super) fn called(&self, subject: &str) -> String {
+        self.name_of(subject).to_string()
+    }
+
+    /// What lies in the store of a chain; nobody has an embedded store open.
     pub(super) fn chain(&self, subject: &str) -> Chain {
+        let name = self.name_of(subject);
         let Some(database) = &self.database else {
             return self.rows(|rows| {
-                let events = rows.prefix(format!("e{subject}\0")).map(|row| {
+                let events = rows.prefix([b"e", &name.0[..]].concat()).map(|row| {
                     let (key, value) = row.into_inner().unwrap();
                     (u64::from_be_bytes(*key.last_chunk().unwrap()), value.to_vec())
                 });
                 let events = events.collect();
-                let record = rows.get(format!("r{subject}")).unwrap();
+                let record = rows.get([b"r", &name.0[..]].concat()).unwrap();
                 Chain { events, record: record.map(|row| row.to_vec()) }
             });
         };
         let ask = |sql: &str| {
-            let sql = format!("{sql} WHERE subject = '{subject}' ORDER BY 1");
+            let sql = format!("{sql} WHERE subject = decode('{name}', 'hex') ORDER BY 1");
             Cluster::shared().sql(database, &sql)
         };
         let events = ask("SELECT seq, encode(row, 'hex') FROM kunji_1.event");
@@ -130,41 +149,44 @@ impl Site {
             let (seq, row) = line.split_once('|').unwrap();
             (seq.parse().unwrap(), unhex(row))
         };
-        let record = ask("SELECT encode(row, 'hex') FROM kunji_1.record");
+        let record =
+            ask("SELECT encode(int8send(version) || head || row, 'hex') FROM kunji_1.record");
         let record = Some(record.trim()).filter(|row| !row.is_empty()).map(unhex);
         Chain { events: events.lines().map(event).collect(), record }
     }
 
-    /// Puts a chain in the place of what is there.
+    /// Puts a chain in the place of what is there, as who can write the store but has no keys.
     pub(super) fn put_chain(&self, subject: &str, chain: &Chain) {
+        let name = self.name_of(subject);
         let Some(database) = &self.database else {
             let old = self.chain(subject);
             return self.rows(|rows| {
-                let key =
-                    |seq: u64| [format!("e{subject}\0").as_bytes(), &seq.to_be_bytes()].concat();
+                let key = |seq: u64| [b"e", &name.0[..], &seq.to_be_bytes()].concat();
                 old.events.iter().for_each(|(seq, _)| rows.remove(key(*seq)).unwrap());
                 chain.events.iter().for_each(|(seq, row)| rows.insert(key(*seq), row).unwrap());
+                let key = [b"r", &name.0[..]].concat();
                 match &chain.record {
-                    Some(record) => rows.insert(format!("r{subject}"), record).unwrap(),
-                    None => rows.remove(format!("r{subject}")).unwrap(),
+                    Some(record) => rows.insert(key, record).unwrap(),
+                    None => rows.remove(key).unwrap(),
                 }
             });
         };
+        let spot = format!("decode('{name}', 'hex')");
         let mut sql = format!(
-            "BEGIN; DELETE FROM kunji_1.event WHERE subject = '{subject}'; \
-             DELETE FROM kunji_1.record WHERE subject = '{subject}'; "
+            "BEGIN; DELETE FROM kunji_1.event WHERE subject = {spot}; \
+             DELETE FROM kunji_1.record WHERE subject = {spot}; "
         );
         for (seq, row) in &chain.events {
             let row = hex(row);
             sql += &format!(
-                "INSERT INTO kunji_1.event VALUES ('{subject}', {seq}, 0, decode('{row}', 'hex')); "
+                "INSERT INTO kunji_1.event VALUES ({spot}, {seq}, 0, decode('{row}', 'hex')); "
             );
         }
         if let Some(record) = &chain.record {
             let version = u64::from_be_bytes(*record.first_chunk().unwrap());
-            let (head, row) = (hex(&record[HASH]), hex(record));
+            let (head, row) = (hex(&record[HASH]), hex(&record[HASH.end..]));
             sql += &format!(
-                "INSERT INTO kunji_1.record VALUES ('{subject}', {version}, \
+                "INSERT INTO kunji_1.record VALUES ({spot}, {version}, \
                  decode('{head}', 'hex'), decode('{row}', 'hex')); "
             );
         }
@@ -179,8 +201,8 @@ impl Site {
     }
 }
 
-/// Where a record of a short chain has its hash: behind its version, and its length again.
-pub(super) const HASH: std::ops::Range<usize> = 9..41;
+/// Where a record has its hash: behind its version, and before what is sealed.
+pub(super) const HASH: std::ops::Range<usize> = 8..40;
 
 /// Two events on the account.
 pub(super) fn try_both(kunji: &Kunji) {
@@ -203,7 +225,7 @@ pub(super) fn header(path: &Path) -> Value {
     serde_json::from_str(text.lines().next().unwrap()).unwrap()
 }
 
-/// The subjects that a checkpoint lists.
+/// The chains that a checkpoint lists.
 pub(super) fn listed(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     let heads = text.lines().filter(|line| !line.starts_with('{'));

@@ -65,8 +65,10 @@ fn rows_move_to_a_database_and_back_and_nobody_is_blocked() {
     let vault = Arc::new(Vault::new(KeyRing::ephemeral().unwrap()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let [first, last] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let embedded =
-        |dir: &tempfile::TempDir| Embedded::open(dir.path(), EmbeddedSettings::default()).unwrap();
+    let open = |dir: &tempfile::TempDir| {
+        Embedded::open(dir.path(), EmbeddedSettings::default(), Arc::clone(&vault))
+    };
+    let embedded = |dir| open(dir).unwrap();
     let engine = Engine {
         store: embedded(&first),
         vault: Arc::clone(&vault),
@@ -89,15 +91,15 @@ fn rows_move_to_a_database_and_back_and_nobody_is_blocked() {
 
     let place = PostgresPlace::parse(&Cluster::shared().fresh(), "moved", 2).unwrap();
     migrate(&place).unwrap();
-    let database = Postgres::open(place.clone(), None).unwrap();
+    let database = Postgres::open(place.clone(), None, Arc::clone(&vault)).unwrap();
     moved(&vault, &mut file, &database, &Replaced::Embedded(Box::new(store)));
-    assert!(Embedded::open(first.path(), EmbeddedSettings::default()).is_err());
+    assert!(open(&first).is_err());
     let (database, mut file) = backed_up(&vault, database, &runtime);
     assert_eq!(rows(&database), before);
     verify_chains(&database);
 
     let back = embedded(&last);
-    let frozen = Frozen::freeze(place.clone()).unwrap();
+    let frozen = Frozen::freeze(place.clone(), Arc::clone(&vault)).unwrap();
     moved(&vault, &mut file, &back, &Replaced::Postgres(Box::new(frozen)));
     assert_eq!(rows(&back), before);
     let events = verify_chains(&back);
@@ -107,5 +109,5 @@ fn rows_move_to_a_database_and_back_and_nobody_is_blocked() {
         .map(|event| event.action.as_str())
         .collect();
     assert_eq!(told, ["exported", "restored", "exported", "restored"]);
-    assert!(Postgres::open(place, None).is_err());
+    assert!(Postgres::open(place, None, vault).is_err());
 }

@@ -15,6 +15,7 @@ use kunji_store::{Embedded, EmbeddedSettings};
 use kunji_vault::{BackupError, Fingerprint, copy_backup};
 
 use super::{ASHA, Ground, JOHN, on_both_engines, right};
+use crate::support::keys_in;
 use crate::support::watched::Watched;
 
 on_both_engines!(running_store_is_backed_up_under_load);
@@ -98,7 +99,8 @@ fn large(ground: &Ground, name: &str) -> u64 {
         reason: None,
     };
     let path = ground.path(name).join("store-1");
-    let store = Embedded::open(&path, EmbeddedSettings::default()).unwrap();
+    let keys = keys_in(&ground.path(name));
+    let store = Embedded::open(&path, EmbeddedSettings::default(), keys).unwrap();
     let mut rows = (0..LEN).map(|nth| {
         let caller = Caller::parse("tests").unwrap();
         let key = ReceiptKey { caller, txn: TxnId::parse(&format!("T{nth}")).unwrap() };

@@ -19,6 +19,7 @@ use std::task::{Context, Poll, Waker};
 use kunji_core::audit::Subject;
 use kunji_core::store::{Commit, Committed, Load, Store as _};
 use kunji_store::Memory;
+use kunji_vault::Vault;
 
 use super::chance::Chance;
 use super::checker::Checker;
@@ -81,7 +82,7 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Ground {
-    pub(crate) fn new(seed: u64, checker: Checker) -> Self {
+    pub(crate) fn new(seed: u64, checker: Checker, vault: Arc<Vault>) -> Self {
         let mut chance = Chance::new(seed);
         let kind = chance.pick(&[Kind::Alone, Kind::Shared]);
         let count = match kind {
@@ -91,7 +92,7 @@ impl Ground {
         Self {
             kind,
             chance,
-            durable: Memory::default(),
+            durable: Memory::new(vault),
             processes: (0..count).map(|_| Process::default()).collect(),
             calls: Vec::new(),
             is_down: false,

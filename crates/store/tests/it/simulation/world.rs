@@ -111,7 +111,7 @@ pub(crate) fn play(seed: u64, vault: &Arc<Vault>, plant: Plant, aloud: bool) -> 
 impl World {
     fn new(seed: u64, vault: &Arc<Vault>, plant: Plant, aloud: bool) -> Self {
         let checker = Checker::new(Arc::clone(vault), planted());
-        let mut ground = Ground::new(seed, checker);
+        let mut ground = Ground::new(seed, checker, Arc::clone(vault));
         ground.tally.aloud = aloud;
         let count = ground.processes.len();
         let mut world = Self {
