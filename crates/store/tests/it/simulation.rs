@@ -65,7 +65,7 @@ fn seeds() -> (Range<u64>, bool) {
 }
 
 /// Everything that a run of the suite must have gone through.
-const MUST_HAPPEN: [&str; 50] = [
+const MUST_HAPPEN: [&str; 51] = [
     // What broke.
     "crash of a process",
     "crash of the database",
@@ -84,6 +84,7 @@ const MUST_HAPPEN: [&str; 50] = [
     "stray batch too late",
     "read failed",
     "slow operation",
+    "record forged",
     // Who met.
     "conflict at the check",
     "conflict in the database",

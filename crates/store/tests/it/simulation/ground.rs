@@ -59,6 +59,10 @@ pub(crate) struct Ground {
     pub(crate) chance: Chance,
     /// Everything durable; nothing is ever taken from it.
     pub(crate) durable: Memory,
+    /// Seals its rows.
+    pub(crate) vault: Arc<Vault>,
+    /// Whether a record that nobody sealed is taken: a bug.
+    pub(crate) takes_unsealed: bool,
     pub(crate) processes: Vec<Process>,
     pub(crate) calls: Vec<Call>,
     /// The database is down; only one that stands by itself can be.
@@ -92,7 +96,9 @@ impl Ground {
         Self {
             kind,
             chance,
-            durable: Memory::new(vault),
+            durable: Memory::new(Arc::clone(&vault)),
+            vault,
+            takes_unsealed: false,
             processes: (0..count).map(|_| Process::default()).collect(),
             calls: Vec::new(),
             is_down: false,

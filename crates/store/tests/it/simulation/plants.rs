@@ -30,10 +30,12 @@ pub(crate) enum Plant {
     ConflictIgnored,
     /// Another secret under a used id is told apart, and does not count.
     ReceiptComparedFree,
+    /// A record that nobody sealed is taken as it is.
+    UnsealedAccepted,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::ReplyBeforeCommit,
         Self::CounterOutside,
         Self::ReceiptForgotten,
@@ -41,6 +43,7 @@ impl Plant {
         Self::EventSkipped,
         Self::ConflictIgnored,
         Self::ReceiptComparedFree,
+        Self::UnsealedAccepted,
     ];
 }
 
@@ -113,7 +116,8 @@ impl Store for Planted {
             | Plant::ReceiptForgotten
             | Plant::ErrandForgotten
             | Plant::EventSkipped
-            | Plant::ConflictIgnored => {}
+            | Plant::ConflictIgnored
+            | Plant::UnsealedAccepted => {}
         }
         let committed = self.inner.commit(commit).await?;
         match shows && self.plant == Plant::ConflictIgnored {

@@ -6,14 +6,18 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use kunji_core::audit::Subject;
+use kunji_core::aggregate::Kept as _;
+use kunji_core::audit::{ChainName, Head, Subject};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
-use kunji_core::store::{Commit, Committed, Load, Loaded, Record, Store, StoreFault};
+use kunji_core::store::{
+    Commit, Committed, FaultKind, Load, Loaded, Record, Store, StoreFault,
+};
 use kunji_store::Memory;
+use kunji_vault::Vault;
 
 use super::ground::{Ground, Kind, Offered, at_once};
 use super::process::Told;
@@ -134,6 +138,46 @@ impl Simulated {
     }
 }
 
+/// Somebody writes a record anew, who can write the store and has no keys: without its tries, and
+/// without a seal.
+struct Forgery {
+    vault: Arc<Vault>,
+    /// Whether it is taken all the same.
+    is_taken: bool,
+}
+
+impl Simulated {
+    fn forgery(&self) -> Option<Forgery> {
+        let mut ground = self.ground();
+        let befalls = ground.befalls(120, "record forged");
+        let (vault, is_taken) = (Arc::clone(&ground.vault), ground.takes_unsealed);
+        befalls.then_some(Forgery { vault, is_taken })
+    }
+}
+
+impl Forgery {
+    /// Loads while the forged row is there. A store that seals its rows refuses it.
+    fn load(self, durable: &Memory, load: &Load<'_>) -> Result<Loaded, StoreFault> {
+        let there = at_once(durable.load(load))?;
+        let Some(mut credential) = there.record.credential().cloned() else { return Ok(there) };
+        (credential.pin.tries, credential.pin.blocked_until) = (0, None);
+        let record = Record { head: there.record.head, state: credential.keep() };
+        let key = [b"r", &ChainName::of(&self.vault, load.subject).0[..]].concat();
+        let Head { seq, hash } = record.head;
+        let open = postcard::to_stdvec(&(load.subject, &record.state)).unwrap();
+        let forged = [&seq.to_be_bytes()[..], &hash, &open].concat();
+        let kept = durable.tamper(|rows| rows.insert(key.clone(), forged)).unwrap().unwrap();
+        let found = at_once(durable.load(load));
+        durable.tamper(|rows| rows.insert(key, kept)).unwrap();
+        let fault = found.expect_err("a row that nobody sealed");
+        assert_eq!(fault.kind, FaultKind::Altered, "{fault:?}");
+        match self.is_taken {
+            true => Ok(Loaded { record, ..there }),
+            false => Err(fault),
+        }
+    }
+}
+
 impl Store for Simulated {
     async fn load(&self, load: &Load<'_>) -> Result<Loaded, StoreFault> {
         // What is pending is looked at first: it may be durable, or gone, when the rest is read.
@@ -147,7 +191,12 @@ impl Store for Simulated {
             let spent = alone && load.marks.iter().any(|mark| ours.is_spent(mark));
             (record, receipt.cloned(), spent)
         };
-        let there = self.look("load", |durable| at_once(durable.load(load))).await?;
+        let forgery = self.forgery();
+        let load_once = |durable: &Memory| match forgery {
+            None => at_once(durable.load(load)),
+            Some(forgery) => forgery.load(durable, load),
+        };
+        let there = self.look("load", load_once).await?;
         if record.is_none() {
             let seq = there.record.head.seq;
             self.ground().processes[self.process].note_seen(load.subject, seq);

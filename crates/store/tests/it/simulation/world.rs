@@ -113,6 +113,7 @@ impl World {
         let checker = Checker::new(Arc::clone(vault), planted());
         let mut ground = Ground::new(seed, checker, Arc::clone(vault));
         ground.tally.aloud = aloud;
+        ground.takes_unsealed = plant == Plant::UnsealedAccepted;
         let count = ground.processes.len();
         let mut world = Self {
             ground: Arc::new(Mutex::new(ground)),
