@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod reason;
 pub mod receipt;
 pub mod refusal;
+pub mod replay;
 pub mod rules;
 pub mod store;
 pub mod time;

@@ -7,7 +7,7 @@ use super::rows::RowError;
 use crate::aggregate::State;
 use crate::audit::{Head, Subject};
 use crate::capture::Capture;
-use crate::credential::{Credential, Facts, Holder, OpenOtp, PinRecord, Registration};
+use crate::credential::{Credential, Facts, Holder, OpenOtp, PinRecord, Registration, Told};
 use crate::customer::Customer;
 use crate::errand::Errand;
 use crate::ids::CredentialId;
@@ -107,14 +107,16 @@ impl From<FormerCredential> for Credential {
         let FormerCredential { id, holder, facts, pin, otp, registration } = credential;
         let FormerPin { length, kept, tries, blocked_until } = pin;
         let pin = PinRecord { kept, tries, blocked_until, ..PinRecord::empty(length) };
-        Self { id, holder, facts, pin, otp, registration }
+        Self { id, holder, facts, pin, otp, registration, told: Told::default() }
     }
 }
 
 impl From<FormerReceipt> for Receipt {
     fn from(receipt: FormerReceipt) -> Self {
         let FormerReceipt { fingerprint, reply, at, verdict, credential } = receipt;
-        Self { fingerprint, reply, at, verdict, credential }
+        // Its fingerprint holds the secrets as well, so that nothing it was asked for repeats it.
+        let (secret, reason) = (None, None);
+        Self { fingerprint, reply, at, verdict, credential, secret, reason }
     }
 }
 

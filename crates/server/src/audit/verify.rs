@@ -9,7 +9,8 @@
 use std::path::{Path, PathBuf};
 
 use kunji_core::audit::{ChainBreak, ChainCheck, ChainName, Head, Subject};
-use kunji_core::store::{AlteredRow, Row, Scope, StoreFault, Survey};
+use kunji_core::replay::{Replay, ReplayBreak};
+use kunji_core::store::{AlteredRow, Record, Row, Scope, StoreFault, Survey};
 use kunji_vault::Vault;
 
 use super::checkpoint::{Format, Hash, Scope as Extent, store_name};
@@ -219,7 +220,10 @@ struct Chain {
     name: ChainName,
     subject: Subject,
     check: ChainCheck,
+    replay: Replay,
     broken: Option<ChainBreak>,
+    /// What does not follow, though the chain holds.
+    strange: Option<ReplayBreak>,
     /// Whether one of its rows did not open, which is told already.
     missed: bool,
     events: u64,
@@ -256,7 +260,7 @@ impl Walk<'_> {
             }
             Row::Record(subject, record) => {
                 self.turn_to(subject)?;
-                self.close(Some(record.head));
+                self.close(Some(&record));
                 Ok(())
             }
             Row::Receipt(..)
@@ -279,24 +283,30 @@ impl Walk<'_> {
             }
             let check = ChainCheck::start(subject.clone());
             self.chain =
-                Some(Chain { name, subject, check, broken: None, missed: false, events: 0, listed });
+                Some(Chain { listed, ..Chain::start(name, subject, check) });
         }
         self.chain.as_mut().ok_or_else(|| StoreFault::of("walking the chains")("there is none"))
     }
 
     /// Ends the chain that the walk is on, with what its record says, if it has one.
-    fn close(&mut self, recorded: Option<Head>) {
+    fn close(&mut self, recorded: Option<&Record>) {
         let Some(chain) = self.chain.take() else { return };
-        let Chain { subject, check, broken, missed, events, listed, .. } = chain;
+        let Chain { subject, check, replay, broken, strange, missed, events, listed, .. } = chain;
         let holds_to = check.head().seq;
         let findings = &mut self.findings;
         match recorded {
             None if missed => {}
             None => self.stray = self.stray.saturating_add(events),
-            Some(head) => {
+            Some(record) => {
                 findings.chains = findings.chains.saturating_add(1);
-                match broken.map_or_else(|| check.finish(&head), Err) {
-                    Ok(()) => findings.events = findings.events.saturating_add(events),
+                match broken.map_or_else(|| check.finish(&record.head), Err) {
+                    Ok(()) => {
+                        findings.events = findings.events.saturating_add(events);
+                        let replayed = strange.map_or_else(|| replay.finish(record), Err);
+                        if let Err(strange) = replayed {
+                            findings.broken(format!("{subject}: {strange}"));
+                        }
+                    }
                     Err(broken) => findings.broken(format!("{subject}: {broken}")),
                 }
             }
@@ -365,6 +375,12 @@ impl Walk<'_> {
 }
 
 impl Chain {
+    fn start(name: ChainName, subject: Subject, check: ChainCheck) -> Self {
+        let (replay, broken, strange) = (Replay::default(), None, None);
+        let (missed, events, listed) = (false, 0, Vec::new());
+        Self { name, subject, check, replay, broken, strange, missed, events, listed }
+    }
+
     fn take(&mut self, encoded: &[u8]) {
         self.events = self.events.saturating_add(1);
         if self.broken.is_some() {
@@ -372,7 +388,10 @@ impl Chain {
         }
         match self.check.take(encoded) {
             Err(broken) => self.broken = Some(broken),
-            Ok(_) => {
+            Ok(event) => {
+                if self.strange.is_none() {
+                    self.strange = self.replay.take(&event).err();
+                }
                 let head = self.check.head();
                 for listed in self.listed.iter_mut().filter(|one| one.head.seq == head.seq) {
                     listed.met = Some(listed.head.hash == head.hash);

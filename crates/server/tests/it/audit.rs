@@ -2,6 +2,7 @@
 //! kept elsewhere can show, shows against it.
 
 mod checkpoints;
+mod forging;
 mod series;
 mod site;
 mod tampering;

@@ -66,6 +66,8 @@ fn rows_of_one_kind_do_not_stand_for_each_other() {
         at: Millis(1),
         verdict: "verified".to_owned(),
         credential: None,
+        secret: None,
+        reason: None,
     };
     let (one, two) = (rows.receipt_key(&key("1")), rows.receipt_key(&key("2")));
     let sealed = rows.seal_receipt(&one, (&key("1"), &receipt)).unwrap();
@@ -131,6 +133,8 @@ fn filed(rows: &Rows, name: &str, seq: u64) -> (Vec<u8>, Vec<u8>) {
         action: kunji_core::audit::Action::Verify,
         verdict: "done".to_owned(),
         detail: None,
+        reason: None,
+        after: None,
     };
     rows.encode_row(&Row::Event(subject, event.encode().unwrap())).unwrap()
 }

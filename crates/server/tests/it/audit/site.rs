@@ -111,6 +111,11 @@ impl Site {
         kept[count - 1].clone()
     }
 
+    /// The name of the database, where there is one.
+    pub(super) fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// The keys that the rows are sealed by.
     pub(super) fn keys(&self) -> Arc<Vault> {
         keys_in(&self.path("sand"))
