@@ -26,6 +26,8 @@ mod dice;
 mod disk;
 #[path = "faults/forge.rs"]
 mod forge;
+#[path = "faults/forger.rs"]
+mod forger;
 #[path = "faults/ground.rs"]
 mod ground;
 #[path = "faults/hand.rs"]

@@ -33,7 +33,7 @@ enum Plant {
 }
 
 /// How a row ends that says of itself that it is not sealed.
-pub const UNSEALED: &[u8] = b"unsealed";
+const UNSEALED: &[u8] = b"unsealed";
 
 /// Tries and the end of the block, as the second step left them.
 #[derive(Debug, Clone, Copy, Default)]

@@ -215,20 +215,40 @@ impl Postgres {
         self.pending.lock().map_or(0, |pending| pending.back_len())
     }
 
+    /// The one row of a look at a record, with the last event of its chain in this column. Where tables
+    /// are spread, parts of a look may be of different instants; so a record that is not level with its
+    /// chain is looked at again as long as it moves.
+    async fn level(
+        &self,
+        (statement, place): (&'static str, usize),
+        types: &[Type],
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, StoreFault> {
+        let mut before = None;
+        loop {
+            let found = self.query(statement, types, values).await?.into_iter().next();
+            let row = found.ok_or_else(|| StoreFault::of("looking")(rows::Damaged))?;
+            let head = optional(&row, 0)?.map(rows::record_head).transpose()?.unwrap_or_default();
+            if last(&row, place)? == head.seq || before == Some(head) {
+                return Ok(row);
+            }
+            before = Some(head);
+        }
+    }
+
     /// A record as the database shows it, unless that is less than this process knew of before it
     /// asked.
     fn record(
         &self,
         chain: &ChainName,
         before: Option<Head>,
-        (row, last): (Option<&[u8]>, Option<i64>),
+        (row, last): (Option<&[u8]>, u64),
     ) -> Result<Record, StoreFault> {
         let record = match row {
             Some(row) => self.rows.open_record(chain, row)?.1,
             None => Record::default(),
         };
-        let last = u64::try_from(last.unwrap_or_default());
-        rows::ensure_level(chain, &record.head, last.map_err(StoreFault::of("numbering"))?)?;
+        rows::ensure_level(chain, &record.head, last)?;
         match self.pending()?.judge(*chain, before, record.head) {
             false => Ok(record),
             true => {
@@ -258,8 +278,10 @@ fn optional(row: &Row, place: usize) -> Result<Option<&[u8]>, StoreFault> {
     row.try_get(place).map_err(StoreFault::of("reading a column"))
 }
 
-fn last(row: &Row, place: usize) -> Result<Option<i64>, StoreFault> {
-    row.try_get(place).map_err(StoreFault::of("reading a column"))
+/// The number of a chain's last event; 0 where there is none.
+fn last(row: &Row, place: usize) -> Result<u64, StoreFault> {
+    let last: Option<i64> = row.try_get(place).map_err(StoreFault::of("reading a column"))?;
+    u64::try_from(last.unwrap_or_default()).map_err(StoreFault::of("reading a column"))
 }
 
 impl Store for Postgres {
@@ -276,13 +298,12 @@ impl Store for Postgres {
             (Spread::BySubject, Reach::Anywhere) | (Spread::Together, _) => LOAD,
         };
         let subject = &chain.0[..];
-        let found = self.query(statement, LOAD_TYPES, &[&subject, &name, &marks]).await?;
-        let row = found.first().ok_or_else(|| StoreFault::of("loading")(rows::Damaged))?;
+        let row = self.level((statement, 3), LOAD_TYPES, &[&subject, &name, &marks]).await?;
         let record = match pending {
             Some(record) => Record::clone(&record),
-            None => self.record(&chain, before, (optional(row, 0)?, last(row, 3)?))?,
+            None => self.record(&chain, before, (optional(&row, 0)?, last(&row, 3)?))?,
         };
-        let receipt = match (&name, optional(row, 1)?) {
+        let receipt = match (&name, optional(&row, 1)?) {
             (Some(key), Some(row)) => Some(self.rows.open_receipt(key, row)?),
             (_, _) => None,
         };
@@ -293,9 +314,8 @@ impl Store for Postgres {
     async fn read(&self, subject: &Subject) -> Result<Record, StoreFault> {
         let chain = self.rows.chain(subject);
         let before = self.pending()?.seen(&chain);
-        let found = self.query(RECORD, &[], &[&&chain.0[..]]).await?;
-        let row = found.first().ok_or_else(|| StoreFault::of("reading")(rows::Damaged))?;
-        self.record(&chain, before, (optional(row, 0)?, last(row, 1)?))
+        let row = self.level((RECORD, 1), &[], &[&&chain.0[..]]).await?;
+        self.record(&chain, before, (optional(&row, 0)?, last(&row, 1)?))
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreFault> {

@@ -210,8 +210,28 @@ impl Ground {
         }
     }
 
-    /// One request of the harness itself, on a line of its own.
+    /// Runs a statement in the database that all servers share.
+    pub(crate) fn sql(&self, sql: &str) -> anyhow::Result<String> {
+        let database = self.database.as_ref().context("there is no database")?;
+        let name = database.url.rsplit_once('/').context("the address names no database")?.1;
+        Ok(database.cluster.sql(name, sql))
+    }
+
+    /// One request of the harness itself that must be answered well.
     pub(crate) fn ask(
+        &self,
+        nth: usize,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> anyhow::Result<Answer> {
+        let answer = self.try_ask(nth, method, path, body)?;
+        anyhow::ensure!(answer.status == 200, "{path} is answered {}", answer.status);
+        Ok(answer)
+    }
+
+    /// One request of the harness itself, on a line of its own.
+    pub(crate) fn try_ask(
         &self,
         nth: usize,
         method: &str,
@@ -221,12 +241,10 @@ impl Ground {
         let server = self.servers.get(nth).and_then(Option::as_ref).context("nobody answers")?;
         let len = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: faults\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer sandbox\r\ncontent-type: application/json\r\n\
              content-length: {len}\r\n\r\n{body}"
         );
-        let answer = Line::open(&server.address)?.ask(request.as_bytes())?;
-        anyhow::ensure!(answer.status == 200, "{path} is answered {}", answer.status);
-        Ok(answer)
+        Ok(Line::open(&server.address)?.ask(request.as_bytes())?)
     }
 
     /// `kunji audit verify`, while no server runs; what it says, unless the audit holds.

@@ -190,6 +190,8 @@ pub(crate) enum Kind {
     Strange,
     /// A process that does not start, does not end, or does not answer.
     Process,
+    /// A record that nobody sealed was taken.
+    Forged,
     /// A forged history that the checker believed.
     Checker,
 }

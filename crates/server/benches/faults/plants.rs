@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use crate::history::{Kind, Violation};
 
 /// The bugs by name; `kunji-store`'s `plants.rs` says what is wrong with each.
-pub(crate) const PLANTS: [&str; 2] = ["reply-before-commit", "counter-outside"];
+pub(crate) const PLANTS: [&str; 3] =
+    ["reply-before-commit", "counter-outside", "unsealed-accepted"];
 
 /// Builds the planted binary beside the real one; all but two crates are there already.
 pub(crate) fn build(kunji: &Path) -> anyhow::Result<PathBuf> {
@@ -40,7 +41,7 @@ pub(crate) fn story(violations: &[Violation]) -> &str {
 
 fn is_the_bug(violation: &Violation) -> bool {
     match violation.kind {
-        Kind::Order | Kind::Repeat => true,
+        Kind::Order | Kind::Repeat | Kind::Forged => true,
         Kind::Audit | Kind::Strange | Kind::Process | Kind::Checker => false,
     }
 }

@@ -14,7 +14,7 @@ use crate::net::Net;
 use crate::people::CAST;
 use crate::plan::{Round, mood};
 use crate::report::Figures;
-use crate::{chains, checker, forge};
+use crate::{chains, checker, forge, forger};
 
 /// More rounds than this mean that faults do not kill.
 const ROUNDS_MAX: u64 = 5_000;
@@ -81,6 +81,9 @@ pub(crate) fn run(order: &Order) -> anyhow::Result<Outcome> {
         && let Err(error) = run.quiet()
     {
         violations.push(Violation::of(Kind::Process, format!("at the end: {error:#}")));
+    }
+    if violations.is_empty() {
+        violations.extend(forger::forge(&mut run.ground)?);
     }
     violations.extend(run.net.reported());
     let checked = run.check()?;
@@ -251,7 +254,8 @@ impl<'a> Run<'a> {
         }
         let broken = self.ground.audit_verify()?;
         violations.extend(broken.map(|told| Violation::of(Kind::Audit, told)));
-        let (events, found) = chains::compare((&self.ground.place()?, self.ground.keys()?), &entries, &times)?;
+        let store = (&self.ground.place()?, self.ground.keys()?);
+        let (events, found) = chains::compare(store, &entries, &times)?;
         violations.extend(found);
         Ok(Checked { events, forged, violations })
     }

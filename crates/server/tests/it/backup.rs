@@ -1,5 +1,6 @@
 //! Backup, restore and move, as an operator does them: real processes, real files, both engines.
 
+mod former;
 mod kept;
 mod refused;
 mod restored;

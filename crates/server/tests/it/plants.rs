@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::{KUNJI, Kunji};
 
-const PLANTS: [&str; 2] = ["reply-before-commit", "counter-outside"];
+const PLANTS: [&str; 3] = ["reply-before-commit", "counter-outside", "unsealed-accepted"];
 
 #[test]
 fn no_bug_on_purpose_is_in_the_binary() {
