@@ -29,9 +29,7 @@ use crate::reason::Reason;
 use crate::receipt::{Receipt, ReceiptKey, Reply};
 use crate::refusal::Refusal;
 use crate::rules::Rules;
-use crate::store::{
-    Commit, Committed, FaultKind, Load, Loaded, Reach, Record, Store, StoreFault,
-};
+use crate::store::{Commit, Committed, FaultKind, Load, Loaded, Reach, Record, Store, StoreFault};
 use crate::time::{Clock, Stamp};
 
 /// How often a decision that was overtaken is made again before the caller must come back.

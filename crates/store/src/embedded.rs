@@ -219,8 +219,7 @@ impl Embedded {
             return Ok(false);
         }
         // What is pending for the subject has been compared already.
-        if pending.head(&entry.chain).is_none()
-            && self.spaces.head(&entry.chain)? != entry.expected
+        if pending.head(&entry.chain).is_none() && self.spaces.head(&entry.chain)? != entry.expected
         {
             return Ok(false);
         }
@@ -254,11 +253,7 @@ impl Spaces {
         Self::open_of(FORMAT, path, settings)
     }
 
-    fn open_of(
-        format: u32,
-        path: &Path,
-        settings: &EmbeddedSettings,
-    ) -> Result<Self, OpenError> {
+    fn open_of(format: u32, path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let broke = |source| match matches!(source, fjall::Error::Locked) {
             true => OpenError::InUse(path.to_owned()),
             false => OpenError::Engine { path: path.to_owned(), source },

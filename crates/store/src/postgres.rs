@@ -33,8 +33,8 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{
-    Commit, Committed, ERRANDS_LEN_MAX, FaultKind, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX, Reach, Record,
-    Store, StoreFault,
+    Commit, Committed, ERRANDS_LEN_MAX, FaultKind, INDEX_LEN_MAX, Load, Loaded, OUTBOX_LEN_MAX,
+    Reach, Record, Store, StoreFault,
 };
 use kunji_vault::Vault;
 use tokio_postgres::Row;

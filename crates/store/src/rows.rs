@@ -219,7 +219,11 @@ impl Rows {
         Ok(self.named(INDEX, &[&encode(key)?]))
     }
 
-    pub(crate) fn index_key(&self, key: &IndexKey, id: &CredentialId) -> Result<Vec<u8>, StoreFault> {
+    pub(crate) fn index_key(
+        &self,
+        key: &IndexKey,
+        id: &CredentialId,
+    ) -> Result<Vec<u8>, StoreFault> {
         let chain = self.chain(&Subject::Credential(id.clone()));
         Ok([self.index_prefix(key)?.as_slice(), &chain.0].concat())
     }
@@ -229,7 +233,11 @@ impl Rows {
     }
 
     /// From the first key of a lane, or from behind one of its keys, to before the next lane.
-    pub(crate) fn errand_range(&self, lane: &Lane, after: Option<&ErrandKey>) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn errand_range(
+        &self,
+        lane: &Lane,
+        after: Option<&ErrandKey>,
+    ) -> (Vec<u8>, Vec<u8>) {
         let (first, end) = range_of(self.errand_prefix(lane));
         match after {
             // No key is longer, so that this is behind it and before its follower.
@@ -338,9 +346,7 @@ impl Rows {
         let key = self.key_of(row)?;
         let value = match row {
             Row::Event(_, encoded) => self.seal_event(&key, encoded.clone())?,
-            Row::Record(subject, record) => {
-                self.seal_record((&name_in(&key)?, subject), record)?
-            }
+            Row::Record(subject, record) => self.seal_record((&name_in(&key)?, subject), record)?,
             Row::Receipt(of, receipt) => self.seal_receipt(&key, (of, receipt))?,
             Row::Spent(_) => Vec::new(),
             Row::Message(message) => self.seal(&key, message)?,

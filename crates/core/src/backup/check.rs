@@ -165,8 +165,7 @@ mod tests {
     #[track_caller]
     fn check(rows: &[Row], expected: &[&str]) {
         let vault = vault();
-        let (mut check, mut tally) =
-            (RowsCheck::start(&vault, RowFormat::Open), Tally::default());
+        let (mut check, mut tally) = (RowsCheck::start(&vault, RowFormat::Open), Tally::default());
         for row in rows {
             check.take(row);
             tally.count(row);

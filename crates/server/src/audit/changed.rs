@@ -122,9 +122,7 @@ mod tests {
 
     fn heads(changes: Changes) -> Vec<(ChainName, u64)> {
         match changes {
-            Changes::These(heads) => {
-                heads.iter().map(|(chain, head)| (*chain, head.seq)).collect()
-            }
+            Changes::These(heads) => heads.iter().map(|(chain, head)| (*chain, head.seq)).collect(),
             Changes::Unknown => panic!("nobody knows"),
         }
     }

@@ -282,8 +282,7 @@ impl Walk<'_> {
                 }
             }
             let check = ChainCheck::start(subject.clone());
-            self.chain =
-                Some(Chain { listed, ..Chain::start(name, subject, check) });
+            self.chain = Some(Chain { listed, ..Chain::start(name, subject, check) });
         }
         self.chain.as_mut().ok_or_else(|| StoreFault::of("walking the chains")("there is none"))
     }

@@ -116,10 +116,7 @@ fn prove_all(
     Ok(comparisons)
 }
 
-fn prove(
-    path: &Path,
-    (keys, vault): (&CheckpointKeys, &Vault),
-) -> Result<Comparison, ReadError> {
+fn prove(path: &Path, (keys, vault): (&CheckpointKeys, &Vault)) -> Result<Comparison, ReadError> {
     let proven = Reader::open(path)?.prove(keys)?;
     Comparison::begin(path, proven, vault)
 }

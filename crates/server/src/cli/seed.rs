@@ -60,7 +60,9 @@ pub(super) fn run(args: &SeedArgs, output: Output) -> anyhow::Result<ExitCode> {
         seed.fill(archive, &mut |done| progress.hear(done)).map(drop)
     };
     match &args.data {
-        Some(dir) => Ground::new(dir.clone(), Seed::default(), metrics).fill(&config, &vault, fill)?,
+        Some(dir) => {
+            Ground::new(dir.clone(), Seed::default(), metrics).fill(&config, &vault, fill)?
+        }
         None => fill(&boot::open_archive(&config.files.store, &config, &vault, &metrics)?)?,
     }
     // The key file is whole before the process ends.

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::hyper::client::{App, PROCESS, cred, envelope, with};
 use crate::support::blocks::{maker, sealed};
 use crate::support::line::{Line, is_closed, posted};
-use crate::support::{keys_in, Answer, CHANGE_MPIN, KUNJI, Kunji, change, fresh, run, signal};
+use crate::support::{Answer, CHANGE_MPIN, KUNJI, Kunji, change, fresh, keys_in, run, signal};
 
 const LIVE: &str = "X-Kunji-Mode: live\r\n";
 const BEARER: &str = "Authorization: Bearer sandbox\r\n";

@@ -11,7 +11,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::line::{Line, is_closed, posted};
-use crate::support::{keys_in, Answer, CHANGE_MPIN, KUNJI, Kunji, change_asha, change_john, fresh, signal};
+use crate::support::{
+    Answer, CHANGE_MPIN, KUNJI, Kunji, change_asha, change_john, fresh, keys_in, signal,
+};
 
 const LIVE: &str = "X-Kunji-Mode: live\r\n";
 const BEARER: &str = "Authorization: Bearer sandbox\r\n";

@@ -11,7 +11,7 @@ use kunji_testkit::{Cluster, verify_chains};
 use tempfile::TempDir;
 
 use crate::support::watched::Watched;
-use crate::support::{keys_in, KUNJI, Kunji, change};
+use crate::support::{KUNJI, Kunji, change, keys_in};
 
 const PIN: &str = "480391";
 const OTHER_PIN: &str = "736205";

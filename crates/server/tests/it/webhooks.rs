@@ -82,7 +82,8 @@ fn sandbox(dir: &Path, webhook: &str) -> Kunji {
 fn deliveries(dir: &Path, number: &str) -> Vec<String> {
     let (code, said, _) = run(&["audit", "verify", "--data", dir.to_str().unwrap()], "");
     assert_eq!(code, Some(0), "{said}");
-    let store = Embedded::open(&dir.join("store-1"), EmbeddedSettings::default(), keys_in(dir)).unwrap();
+    let store =
+        Embedded::open(&dir.join("store-1"), EmbeddedSettings::default(), keys_in(dir)).unwrap();
     let mut verdicts = Vec::new();
     let subject = Subject::Number(UpiNumber::parse(number).unwrap());
     store

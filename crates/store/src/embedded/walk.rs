@@ -21,9 +21,7 @@ impl Survey for Embedded {
                 let events = all(&rows::event_prefix(&self.rows.chain(subject)));
                 self.rows.show_chain(subject, events, look)
             }
-            Scope::Chains => {
-                self.rows.show_chains(all(rows::RECORDS), all(rows::EVENTS), look)
-            }
+            Scope::Chains => self.rows.show_chains(all(rows::RECORDS), all(rows::EVENTS), look),
             Scope::Everything => {
                 self.rows.show_chains(all(rows::RECORDS), all(rows::EVENTS), look)?;
                 let mut rest = rows::REST.iter().flat_map(|kind| all(kind));

@@ -24,8 +24,8 @@ fn entry(rows: &Rows, caller: &str, expected: u64, named: Option<(&str, u8)>) ->
             at: Millis(0),
             verdict: String::new(),
             credential: None,
-        secret: None,
-        reason: None,
+            secret: None,
+            reason: None,
         };
         (key, receipt)
     });

@@ -13,8 +13,8 @@ use kunji_core::store::{Record, StoreFault, Survey as _};
 use kunji_vault::Vault;
 
 use super::connect::{PostgresPlace, pool};
-use super::walk::{apart, apart_here};
 use super::migrate::{self, SCHEMA_OPEN};
+use super::walk::{apart, apart_here};
 use super::{Postgres, PostgresError};
 use crate::replaced::open_record;
 

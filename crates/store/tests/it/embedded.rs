@@ -71,7 +71,9 @@ fn store_in_use_does_not_open_twice() {
     let mut home = OnDisk::default();
     let store = home.open();
     let path = home.folder.path();
-    assert!(matches!(Embedded::open(path, SMALL, vault()), Err(OpenError::InUse(found)) if found == path));
+    assert!(
+        matches!(Embedded::open(path, SMALL, vault()), Err(OpenError::InUse(found)) if found == path)
+    );
     drop(store);
     assert!(Embedded::open(path, SMALL, vault()).is_ok());
 }

@@ -47,7 +47,8 @@ fn guess() -> impl Strategy<Value = Guess> {
 fn heard(pin: &str, vault: &Arc<Vault>, guesses: &[Guess]) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let bench = Bench::of(account_with(vault, pin), Memory::default(), vault).await;
+        let bench =
+            Bench::of(account_with(vault, pin), Memory::new(Arc::clone(vault)), vault).await;
         // The holder's request, whose receipt is made from the right PIN.
         assert_eq!(bench.verdict(bench.verify("tests", TXNS[0], pin)).await, "verified");
         let mut heard = Vec::new();
@@ -102,7 +103,8 @@ fn one_id_and_every_pin_tells_one_apart() {
 #[tokio::test]
 async fn caller_hears_of_thirty_wrong_pins_in_ten_minutes_and_then_of_none() {
     let vault = Arc::new(Vault::new(KeyRing::ephemeral().unwrap()));
-    let bench = Bench::of(account_with(&vault, "4821"), Memory::default(), &vault).await;
+    let bench =
+        Bench::of(account_with(&vault, "4821"), Memory::new(Arc::clone(&vault)), &vault).await;
     let mut wrong = 0;
     for nth in 0..40 {
         let clear = bench.request(
@@ -135,7 +137,8 @@ async fn caller_hears_of_thirty_wrong_pins_in_ten_minutes_and_then_of_none() {
 #[tokio::test]
 async fn sealed_blocks_under_a_used_id_are_never_opened() {
     let vault = Arc::new(Vault::new(KeyRing::ephemeral().unwrap()));
-    let bench = Bench::of(account_with(&vault, "4821"), Memory::default(), &vault).await;
+    let bench =
+        Bench::of(account_with(&vault, "4821"), Memory::new(Arc::clone(&vault)), &vault).await;
     let sealed = bench.block("4821", "T1");
     assert_eq!(bench.verdict(bench.verify("tests", "T1", &sealed)).await, "verified");
     for pin in ["4821", OTHER, "7392", "5937", "8264"] {

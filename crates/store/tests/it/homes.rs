@@ -1,7 +1,7 @@
 //! Where the stores under test live.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use kunji_store::{Embedded, EmbeddedSettings, Memory, Postgres, PostgresPlace, Spread, migrate};
 use kunji_testkit::{Cluster, Home};

@@ -230,7 +230,10 @@ fn what_was_not_filled_to_the_end_does_not_open() {
     let store = home.open();
     let broken = store.fill(&mut || Err(StoreFault::of("reading")("no more")));
     assert!(broken.is_err());
-    assert!(matches!(Postgres::open(home.place.clone(), None, vault()), Err(PostgresError::HalfFilled)));
+    assert!(matches!(
+        Postgres::open(home.place.clone(), None, vault()),
+        Err(PostgresError::HalfFilled)
+    ));
     block_on(async {
         let mut other = InPostgres::default();
         let store = other.open();

@@ -70,7 +70,10 @@ fn a_frozen_database_goes_on_unless_it_is_retired() {
         assert!(store.commit(commit).await.is_err(), "who has it open commits nothing more");
         assert_eq!(verify_chains(&*store).len(), 2);
     });
-    assert!(matches!(Postgres::open(home.place.clone(), None, vault()), Err(PostgresError::Retired)));
+    assert!(matches!(
+        Postgres::open(home.place.clone(), None, vault()),
+        Err(PostgresError::Retired)
+    ));
     let again = Frozen::freeze(home.place.clone(), vault()).unwrap();
     assert_eq!(count(&again), 2);
     again.retire().unwrap();

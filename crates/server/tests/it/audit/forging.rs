@@ -183,7 +183,10 @@ fn database_shows_nobody() {
         let sql = format!("SELECT string_agg(t::text, ' ') FROM (SELECT * FROM kunji_1.{table}) t");
         said += &Cluster::shared().sql(site.database().unwrap(), &sql);
     }
-    assert!(said.contains(&site.called(ASHA)) && said.len() > 20_000, "the search reads what is there");
+    assert!(
+        said.contains(&site.called(ASHA)) && said.len() > 20_000,
+        "the search reads what is there"
+    );
     for person in [
         "John Doe",
         "Asha Rao",

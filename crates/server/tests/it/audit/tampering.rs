@@ -9,7 +9,11 @@ type Way = fn(&mut Chain, &Chain, &Site);
 
 /// What is found without a checkpoint, if anything, and what with all of them.
 const WAYS: &[(Way, Option<&str>, &str)] = &[
-    (flip, Some("account/ACC000000002: the event of chain "), "the chain holds to 1 but 3 events are listed"),
+    (
+        flip,
+        Some("account/ACC000000002: the event of chain "),
+        "the chain holds to 1 but 3 events are listed",
+    ),
     (drop_one, Some("event 3 is missing"), "the chain holds to 2 but 5 events are listed"),
     (swap, Some("event 2 is missing"), "the chain holds to 1 but 5 events are listed"),
     (cut_off, Some("the chain ends at 4 but the record says 5"), "holds to 4 but 5 events"),

@@ -13,9 +13,7 @@ use kunji_core::ids::{CredentialId, Mobile};
 use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
-use kunji_core::store::{
-    Commit, Committed, FaultKind, Load, Loaded, Record, Store, StoreFault,
-};
+use kunji_core::store::{Commit, Committed, FaultKind, Load, Loaded, Record, Store, StoreFault};
 use kunji_store::Memory;
 use kunji_vault::Vault;
 
