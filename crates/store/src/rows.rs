@@ -27,7 +27,7 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{AlteredRow, FaultKind, Inspect, Record, Row, StoreFault};
-use kunji_vault::{BlockMark, ROW_NAME_LEN, RowError, Vault};
+use kunji_vault::{BlockMark, ROW_NAME_LEN, Vault};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -275,13 +275,9 @@ impl Rows {
             return Ok(row);
         }
         self.0.open_row(place, row).map_err(|why| {
-            let kind = match why {
-                RowError::Altered => FaultKind::Altered,
-                RowError::UnknownKey(_) => FaultKind::Broken,
-            };
             let name = name_in(place).unwrap_or(ChainName([0; ROW_NAME_LEN]));
             let closed = AlteredRow { what: what_is(place), name, why: why.to_string() };
-            StoreFault::with(kind, "opening a row")(closed)
+            StoreFault::with(FaultKind::Altered, "opening a row")(closed)
         })
     }
 
