@@ -15,7 +15,6 @@ use kunji_core::time::{Millis, Stamp};
 use super::action::Action;
 use super::handlers::{Answer, Ask, Stop};
 use super::reply::{Event, masked_mobile, other_info, status};
-use super::request::needed;
 use super::wire::NumberResult;
 use crate::app::App;
 use crate::mapper_code::{self, Hindered, Hindrance, MapperCode, customer_refused};
@@ -97,7 +96,7 @@ pub(super) async fn create(ask: Ask<'_>) -> Answer {
         false => None,
     };
     let command = match (named, wanted.existing.clone()) {
-        (Some(true), None) => return Err(needed("existingVpa").into()),
+        (Some(true), None) => return Err(ask.payload.needs("existingVpa").into()),
         (Some(true) | None, Some(existing)) => {
             registrant.map(|by| NumberCommand::Port { by, existing })
         }
@@ -120,7 +119,7 @@ pub(super) async fn update(ask: Ask<'_>) -> Answer {
     let wanted = wanted(&ask)?;
     let update = match (change, wanted.existing.clone()) {
         (Change::Vpa, Some(existing)) => Update::ChangeVpa { existing },
-        (Change::Vpa, None) => return Err(needed("existingVpa").into()),
+        (Change::Vpa, None) => return Err(ask.payload.needs("existingVpa").into()),
         (Change::Disable, _) => Update::Disable,
         (Change::Delete, _) => Update::Delete,
         (Change::Reactivate, _) => Update::Reactivate,

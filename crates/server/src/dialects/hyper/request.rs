@@ -133,6 +133,11 @@ impl<'a> Payload<'a> {
         self.has(name).then(|| self.vpa(name)).transpose()
     }
 
+    /// That the member is needed with this value of another one.
+    pub(super) fn needs(self, name: &'static str) -> BadMember {
+        mismatch(name, "String", self.0.get(name))
+    }
+
     pub(super) fn account(self, name: &'static str) -> Result<CredentialId, BadMember> {
         account(name, self.text(name)?)
     }
@@ -224,7 +229,7 @@ fn account(name: &'static str, text: &str) -> Result<CredentialId, BadMember> {
         .map_err(|_| invalid(name, "an account reference"))
 }
 
-/// That a member is needed with this value of another one.
+/// That a member is needed which no payload has.
 pub(super) fn needed(name: &'static str) -> BadMember {
     mismatch(name, "String", None)
 }
