@@ -51,6 +51,7 @@ pub(super) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(super) struct RetireArgs {
     /// Which one.
+    #[arg(id = "key_version", value_name = "VERSION")]
     version: u32,
     /// Do not wait until blocks that were made for it have expired: for when no server runs.
     #[arg(long)]

@@ -47,7 +47,8 @@ pub fn scan(store: &impl Survey) -> Result<BTreeMap<u32, Needs>, StoreFault> {
                 let needs = all.entry(message.sealed.key_version()).or_default();
                 needs.messages = needs.messages.saturating_add(1);
             }
-            Row::Event(..) | Row::Receipt(..) | Row::Spent(_) | Row::Index(..) | Row::Errand(_) => {}
+            Row::Event(..) | Row::Receipt(..) | Row::Spent(_) | Row::Index(..) | Row::Errand(_) => {
+            }
         }
         Ok(())
     })?;

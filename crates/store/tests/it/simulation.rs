@@ -41,9 +41,11 @@ fn vault() -> Arc<Vault> {
     let folder = tempfile::tempdir().unwrap();
     let [keys, unseal] = ["test.keys", "unseal.key"].map(|name| folder.path().join(name));
     let unsealing = "5a".repeat(32);
-    let files = [(&keys, &include_bytes!("simulation/test.keys")[..]), (&unseal, unsealing.as_bytes())];
+    let files =
+        [(&keys, &include_bytes!("simulation/test.keys")[..]), (&unseal, unsealing.as_bytes())];
     for (path, bytes) in files {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
         file.write_all(bytes).unwrap();
     }
     Arc::new(Vault::new(KeyRing::open(&keys, &unseal, 0).unwrap()))

@@ -12,8 +12,8 @@ use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 use zeroize::Zeroizing;
 
-use super::block_key::EcKey;
 use super::KEY_VERSIONS_MAX;
+use super::block_key::EcKey;
 use super::unseal::UnsealKey;
 use crate::fault::{FileProblem, KeyFault};
 

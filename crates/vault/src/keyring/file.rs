@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::unseal::UnsealKey;
 use super::contents::Contents;
+use super::unseal::UnsealKey;
 use crate::digest::sha256;
 use crate::fault::{FileProblem, KeyFault};
 

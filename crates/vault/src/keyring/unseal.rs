@@ -24,7 +24,8 @@ impl UnsealKey {
     pub(super) fn read(path: &Path) -> Result<Self, KeyFault> {
         let missing = || FileProblem::Io(io::Error::from(io::ErrorKind::NotFound));
         let bytes = file::read(path).and_then(|found| found.ok_or_else(missing));
-        let bytes = bytes.map_err(|problem| KeyFault::file("read the unseal key", path, problem))?;
+        let bytes =
+            bytes.map_err(|problem| KeyFault::file("read the unseal key", path, problem))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| KeyFault::UnsealKey)?;
         Self::parse(text.trim_ascii()).ok_or(KeyFault::UnsealKey)
     }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use kunji_vault::{
-    BACKUP_CHUNK_LEN_MAX, BackupError, KeyRing, Part, Vault, copy_backup,
-};
+use kunji_vault::{BACKUP_CHUNK_LEN_MAX, BackupError, KeyRing, Part, Vault, copy_backup};
 use proptest::prelude::*;
 
 fn vault() -> Vault {
