@@ -64,7 +64,7 @@ pub use flaw::{BlockFlaw, TokenFlaw};
 pub use hmac_key::HmacKey;
 pub use jwe::BLOCK_AGE_MAX_MS;
 pub use jws::{JWS_LEN_MAX, JwsParts};
-pub use keyring::{KEY_VERSIONS_MAX, KeyRing, UnsealKey};
+pub use keyring::{KEY_VERSIONS_MAX, KeyRing, KeyState, KeyVersion};
 pub use maker::{BlockAlg, BlockMaker, JwksError};
 pub use message::{Outgoing, Sealed};
 pub use otp::{IssuedOtp, OTP_LEN};
