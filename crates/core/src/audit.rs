@@ -158,6 +158,8 @@ pub enum Action {
     Exported,
     /// A backup was restored.
     Restored,
+    /// A running process took over other keys from its file.
+    Keys,
 }
 
 impl Action {
@@ -191,6 +193,7 @@ impl Action {
             Self::Deliver => "deliver",
             Self::Exported => "exported",
             Self::Restored => "restored",
+            Self::Keys => "keys",
         }
     }
 }

@@ -53,6 +53,18 @@ pub struct Credential {
     pub told: Told,
 }
 
+impl Credential {
+    /// All that secrets are held against.
+    pub fn verifiers(&self) -> impl Iterator<Item = &Verifier> {
+        let card = match &self.facts {
+            Facts::Account(account) => account.debit_card.as_ref(),
+            Facts::Card(_) => None,
+        };
+        let otp = self.otp.as_ref().map(|otp| &otp.verifier);
+        self.pin.kept.iter().chain(otp).chain(card.and_then(|card| card.atm_pin.as_ref()))
+    }
+}
+
 /// The person behind a credential.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Holder {

@@ -4,6 +4,7 @@
 //! chain, since every commit appends exactly one event. A commit is atomic and durable before it
 //! is answered `Done`; a store that cannot tell whether it became durable answers with a fault.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 
@@ -282,7 +283,15 @@ pub trait Survey {
     /// `StoreFault` when the store cannot be read, and whatever `look` returns.
     fn inspect(&self, scope: Scope<'_>, look: Inspect<'_>) -> Result<(), StoreFault>;
 
-    /// The same for whoever needs all rows, and ends at one that is not what was put there.
+    /// Counts the rows that are sealed under each key version.
+    ///
+    /// # Errors
+    /// `StoreFault` when the store cannot be read.
+    fn sealed_under(&self) -> Result<BTreeMap<u32, u64>, StoreFault> {
+        Ok(BTreeMap::new())
+    }
+
+    /// Shows the rows to whoever needs all of them; ends at one that is not what was put there.
     ///
     /// # Errors
     /// `StoreFault` when a row cannot be read, and whatever `look` returns.

@@ -13,25 +13,19 @@ mod verify;
 
 use std::path::Path;
 
-use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
+use kunji_vault::{KeyFault, KeyRing, Vault};
 
 pub use self::draft::Draft;
 pub use self::export::{ExportError, Exported, export};
 pub use self::import::{ImportError, Imported, Proved, prove};
 pub use self::rows::ReadError;
 pub use self::verify::{Verified, verify};
+use crate::wall;
 
 /// Opens keys that are there; none are made, since no backup would open with them.
 ///
 /// # Errors
 /// `KeyFault` when a file is missing, altered, or readable by others.
 pub fn open_keys(key_file: &Path, unseal_file: &Path) -> Result<Vault, KeyFault> {
-    for (path, doing) in [(unseal_file, "read the unseal key"), (key_file, "open the key file")] {
-        if !path.is_file() {
-            let problem = std::io::Error::from(std::io::ErrorKind::NotFound).into();
-            return Err(KeyFault::File { doing, path: path.to_owned(), problem });
-        }
-    }
-    let unseal = UnsealKey::read_or_create(unseal_file)?;
-    Ok(Vault::new(KeyRing::open_or_create(key_file, &unseal)?))
+    Ok(Vault::new(KeyRing::open(key_file, unseal_file, wall::now().0)?))
 }

@@ -9,18 +9,19 @@ use kunji_core::budget::GuessBudget;
 use kunji_core::engine::{Engine, Fault, noted};
 use kunji_core::ids::Caller;
 use kunji_core::rules::Rules;
-use kunji_core::store::{Commit, Record, StoreFault, Survey as _};
+use kunji_core::store::{Commit, Record, Row, Scope, StoreFault, Survey as _};
 use kunji_core::time::Stamp;
 use kunji_store::{
     Archive, BatchReport, Embedded, EmbeddedSettings, OpenError, Postgres, PostgresError,
     PostgresPlace,
 };
-use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
+use kunji_vault::{KeyFault, KeyRing, Vault};
 
 use crate::app::Issuer;
 use crate::clock::ServiceClock;
 use crate::config::{Config, Files, Place};
 use crate::telemetry::Metrics;
+use crate::wall;
 use crate::workers::RsaWorkers;
 
 /// Why the service does not start.
@@ -60,6 +61,12 @@ pub enum BootError {
     /// Keys of another store.
     #[error("the key file is not the one that this store began with")]
     OtherKeys,
+    /// An older copy of the right keys.
+    #[error(
+        "the key file {0} is older than the store, which was used with keys that it lacks: put \
+         its newest copy back"
+    )]
+    OlderKeys(std::path::PathBuf),
     /// The store's own chain cannot be read.
     #[error(transparent)]
     Chain(#[from] StoreFault),
@@ -73,7 +80,7 @@ pub enum BootError {
 /// # Errors
 /// `BootError` when the files are readable by others, altered, or cannot be written.
 pub fn open_vault(config: &Config) -> Result<Arc<Vault>, BootError> {
-    let Files { key_file, store, .. } = &config.files;
+    let Files { key_file, unseal_file, store, .. } = &config.files;
     // A store elsewhere is asked for its first key once it is open.
     if let Place::Embedded(dir) = store
         && dir.exists()
@@ -81,10 +88,9 @@ pub fn open_vault(config: &Config) -> Result<Arc<Vault>, BootError> {
     {
         return Err(BootError::KeysMissing { keys: key_file.clone(), store: dir.clone() });
     }
-    make_parent(&config.files.key_file)?;
-    make_parent(&config.files.unseal_file)?;
-    let unseal = UnsealKey::read_or_create(&config.files.unseal_file)?;
-    let ring = KeyRing::open_or_create(&config.files.key_file, &unseal)?;
+    make_parent(key_file)?;
+    make_parent(unseal_file)?;
+    let ring = KeyRing::open_or_create(key_file, unseal_file, wall::now().0)?;
     let vault = Arc::new(Vault::new(ring));
     let making = Arc::clone(&vault);
     // An RSA key takes a tenth of a second at the first start; nobody waits for it but `jwks`,
@@ -165,19 +171,26 @@ pub fn open_issuer(
     })
 }
 
-/// Records the start, and with which keys, in the service's own chain; refuses the keys of
-/// another store, under which every right PIN would be a wrong one.
+/// Records the start, and with which keys, in the service's own chain; refuses keys under which
+/// right PINs would be wrong ones: those of another store, and an older copy of this store's.
 ///
 /// # Errors
 /// `BootError::Note` when the event cannot be made durable.
-pub async fn note_start(issuer: &Issuer) -> Result<(), BootError> {
-    let names = issuer.vault.key_names();
-    let first = first_key(issuer)?;
-    if first.is_some_and(|first| !names.split(' ').any(|name| name == first)) {
-        return Err(BootError::OtherKeys);
+pub async fn note_start(issuer: &Issuer, config: &Config) -> Result<(), BootError> {
+    match keys_of(issuer)? {
+        KeysKnown::All => {}
+        KeysKnown::Some => return Err(BootError::OlderKeys(config.files.key_file.clone())),
+        KeysKnown::NotTheFirst => return Err(BootError::OtherKeys),
     }
-    let caller = Caller::parse("service").map_err(Fault::from)?;
-    Ok(issuer.note(caller, Action::Started, names).await?)
+    Ok(note_keys(issuer, Action::Started).await?)
+}
+
+/// Records which keys this process has: a store remembers them before anything is made with them.
+///
+/// # Errors
+/// `Fault` when the event cannot be made durable.
+pub async fn note_keys(issuer: &Issuer, action: Action) -> Result<(), Fault> {
+    issuer.note(Caller::parse("service")?, action, issuer.vault.key_names()).await
 }
 
 /// The first start over a store that is filled before any process serves it: from then on it opens
@@ -190,14 +203,32 @@ pub fn first_start(vault: &Vault, stamp: Stamp) -> Result<Commit, Fault> {
     Ok(noted(Record::default(), caller, (Action::Started, vault.key_names()), stamp)?)
 }
 
-/// The key that the store began with, as its first start says.
-fn first_key(issuer: &Issuer) -> Result<Option<String>, StoreFault> {
-    let first = issuer.store.first_event(&Subject::Service)?;
-    let Some(encoded) = first else { return Ok(None) };
-    let event = Event::decode(&encoded).map_err(StoreFault::of("decoding the first event"))?;
-    if event.action != Action::Started {
-        return Ok(None);
-    }
-    let oldest = |names: String| names.split(' ').next().map(str::to_owned);
-    Ok(event.detail.and_then(oldest))
+/// Which of the keys that a store was used with are known to the key file, retired ones included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeysKnown {
+    All,
+    Some,
+    NotTheFirst,
+}
+
+/// Compares the keys with those that the service's own chain names.
+fn keys_of(issuer: &Issuer) -> Result<KeysKnown, StoreFault> {
+    let mut known = None;
+    issuer.store.survey(Scope::Chain(&Subject::Service), &mut |row| {
+        let Row::Event(_, encoded) = row else { return Ok(()) };
+        let event = Event::decode(&encoded).map_err(StoreFault::of("decoding the own events"))?;
+        if !matches!(event.action, Action::Started | Action::Keys) {
+            return Ok(());
+        }
+        for name in event.detail.iter().flat_map(|names| names.split_ascii_whitespace()) {
+            known = Some(match (known, issuer.vault.knows_key(name)) {
+                (None, false) => KeysKnown::NotTheFirst,
+                (None, true) => KeysKnown::All,
+                (Some(KeysKnown::All), false) => KeysKnown::Some,
+                (Some(before), _) => before,
+            });
+        }
+        Ok(())
+    })?;
+    Ok(known.unwrap_or(KeysKnown::All))
 }

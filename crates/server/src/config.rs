@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kunji_core::budget::BudgetSettings;
 use kunji_core::ids::CustomerId;
@@ -31,6 +32,9 @@ use crate::telemetry::{LogFormat, LogLevel};
 
 /// The commented example, which is also the documentation of every key.
 pub const EXAMPLE: &str = include_str!("../../../config.example.toml");
+
+/// A week.
+const PUBLISH_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
 
 /// Checked settings of one process.
 #[derive(Debug)]
@@ -89,6 +93,8 @@ pub struct Files {
     pub key_file: PathBuf,
     /// What opens it.
     pub unseal_file: PathBuf,
+    /// How long new keys are published before they are used.
+    pub publish: Duration,
 }
 
 /// Settings of the prepaid dialect.
@@ -254,6 +260,11 @@ impl Config {
             "must be 1 to 256",
         )?;
         ensure((1..=64).contains(&file.vault.rsa_threads), "vault.rsa_threads", "must be 1 to 64")?;
+        ensure(
+            file.vault.publish_seconds <= PUBLISH_SECONDS_MAX,
+            "vault.publish_seconds",
+            "must be 0 to 604800",
+        )?;
         Ok(Self {
             listen,
             connections_max: file.server.connections_max,
@@ -265,6 +276,7 @@ impl Config {
                 memtable_bytes: u64::from(file.store.memtable_mib) << 20,
                 key_file: file.vault.key_file,
                 unseal_file: file.vault.unseal_file,
+                publish: Duration::from_secs(u64::from(file.vault.publish_seconds)),
             },
             audit: Audit::check(file.audit)?,
             rsa_threads: file.vault.rsa_threads,

@@ -12,6 +12,7 @@ pub mod config;
 pub mod dialects;
 pub mod errands;
 pub mod hardening;
+pub mod keys;
 pub mod limiter;
 pub mod listener;
 pub mod mapper_code;

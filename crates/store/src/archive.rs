@@ -1,5 +1,6 @@
 //! The store that the configuration names, whichever engine that is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kunji_core::audit::Subject;
@@ -137,6 +138,10 @@ impl Survey for Archive {
 
     fn first_event(&self, subject: &Subject) -> Result<Option<Vec<u8>>, StoreFault> {
         each!(self, store => store.first_event(subject))
+    }
+
+    fn sealed_under(&self) -> Result<BTreeMap<u32, u64>, StoreFault> {
+        each!(self, store => store.sealed_under())
     }
 }
 

@@ -16,6 +16,7 @@
 //! Chain, request, mobile, lane and what a credential is found by are keyed names of 16 bytes; numbers
 //! have 8 bytes, big endian. A seal is bound to the whole key, and that of a record to its head too.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use kunji_core::index::IndexKey;
 use kunji_core::outbox::Message;
 use kunji_core::receipt::{Receipt, ReceiptKey};
 use kunji_core::store::{AlteredRow, FaultKind, Inspect, Record, Row, StoreFault};
-use kunji_vault::{BlockMark, ROW_NAME_LEN, Vault};
+use kunji_vault::{BlockMark, ROW_NAME_LEN, Vault, row_key_version};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -66,6 +67,20 @@ impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Rows(****)")
     }
+}
+
+/// Counts rows by the version of the key that they are sealed under.
+pub(crate) fn sealed_under(
+    rows: impl Iterator<Item = Filed>,
+) -> Result<BTreeMap<u32, u64>, StoreFault> {
+    let mut counted = BTreeMap::<u32, u64>::new();
+    for row in rows {
+        if let Some(version) = row_key_version(&row?.1) {
+            let count = counted.entry(version).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    Ok(counted)
 }
 
 /// Where an engine with tables keeps a row that is no record.

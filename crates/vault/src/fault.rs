@@ -32,8 +32,14 @@ pub enum KeyFault {
     #[error("the unseal key is not 64 hexadecimal digits")]
     UnsealKey,
     /// The ring holds as many key versions as it may.
-    #[error("the key ring is full")]
+    #[error("the key ring is full: retire old versions first")]
     Full,
+    /// The version makes, or will: it cannot be retired.
+    #[error("key version {0} is in use or about to be")]
+    InUse(u32),
+    /// No version of this number is there.
+    #[error("there is no key version {0}")]
+    NoVersion(u32),
     /// Another thread failed while it made a key.
     #[error("the key ring is unusable after an earlier failure")]
     Poisoned,
@@ -60,6 +66,9 @@ pub enum FileProblem {
     /// It is longer than such a file can be.
     #[error("it is too long")]
     TooLong,
+    /// It lacks keys that were there before.
+    #[error("it lacks keys that it had before: put its newest copy back")]
+    Older,
     /// Another process wrote it since it was read.
     #[error("another process changed it")]
     Changed,

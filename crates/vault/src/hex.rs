@@ -5,14 +5,20 @@ use zeroize::Zeroizing;
 /// Reads exactly `N` bytes in either case; the result may be a key.
 pub(crate) fn parse<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
+    read(text, &mut *bytes)?;
+    Some(bytes)
+}
+
+/// Reads exactly as many bytes as there is room for, into their place.
+pub(crate) fn read(text: &str, bytes: &mut [u8]) -> Option<()> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
+    if pairs.len() != bytes.len() || !rest.is_empty() {
         return None;
     }
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
         *byte = nibble(*high)? << 4 | nibble(*low)?;
     }
-    Some(bytes)
+    Some(())
 }
 
 fn nibble(digit: u8) -> Option<u8> {
@@ -28,7 +34,7 @@ fn nibble(digit: u8) -> Option<u8> {
 pub(crate) fn write(bytes: &[u8]) -> Zeroizing<String> {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2 + 1));
     for byte in bytes {
         for nibble in [byte >> 4, byte & 0x0f] {
             text.extend(DIGITS.get(usize::from(nibble)));

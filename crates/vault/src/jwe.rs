@@ -172,7 +172,7 @@ fn content_key(
     match &*header.alg {
         ECDH_ES if encrypted.is_empty() => {
             let key = ring.ec(&header.kid).ok_or(BlockFlaw::UnknownKey)?;
-            agreed(header, |point| key.agree(point)).ok_or(BlockFlaw::KeyAgreement)
+            agreed(header, |point| key.block.agree(point)).ok_or(BlockFlaw::KeyAgreement)
         }
         RSA_OAEP_256 if !encrypted.is_empty() => {
             let key = ring.rsa_of(&header.kid).ok_or(BlockFlaw::UnknownKey)?;

@@ -89,6 +89,11 @@ impl Jwk {
             kid: Some(kid),
         }
     }
+
+    /// The key's id, where it has one.
+    pub(crate) fn kid(&self) -> &str {
+        self.kid.as_deref().unwrap_or_default()
+    }
 }
 
 /// The uncompressed point (SEC 1, 2.3.3) of two encoded coordinates.

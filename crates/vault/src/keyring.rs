@@ -1,68 +1,55 @@
 //! The keys of the vault, in versions, and the file that keeps them.
+//!
+//! ```text
+//! rotate          use_from has come        a newer one is used        retire
+//!   ──▶ published ──────────────▶ in use ─────────────────▶ opening ──────▶ retired
+//! ```
+//!
+//! A published version opens at once and makes nothing yet, so that every process and every client
+//! knows it before it is needed. The raw keys and the unseal key are in memory only while the file
+//! is read or written.
 
 mod block_key;
 mod contents;
 mod file;
+mod keys;
 mod signing_key;
+#[cfg(test)]
+mod tests;
 mod unseal;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
-
-use aws_lc_rs::aead::LessSafeKey;
-use aws_lc_rs::hmac;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 pub(crate) use self::block_key::{EcKey, RsaKey};
-use self::contents::{Contents, Version};
-use self::file::KeyFile;
+use self::contents::{Contents, Edit};
+use self::file::{KeyFile, Look};
+pub(crate) use self::keys::{KeySet, Keys};
+pub use self::keys::{KeyState, KeyVersion};
 pub(crate) use self::signing_key::SigningKey;
-pub use self::unseal::UnsealKey;
-use crate::fault::KeyFault;
-use crate::jwk::Jwk;
-use crate::rows;
+use crate::fault::{FileProblem, KeyFault};
 
 /// The most key versions a ring may hold.
 pub const KEY_VERSIONS_MAX: usize = 64;
 
-/// All keys of one vault; the newest makes, the older ones still open.
+/// How often a change is made again on what another process wrote meanwhile.
+const CHANGES_MAX: usize = 16;
+
+/// All keys of one vault; one version makes, the others open.
 pub struct KeyRing {
-    keys: Keys,
-    /// The RSA key that was made while the ring was shared.
-    late_rsa: OnceLock<RsaKey>,
-    /// The signing key that was made while the ring was shared.
-    late_signing: OnceLock<SigningKey>,
-    /// What the file holds; locked while a key is made.
-    kept: Mutex<Kept>,
+    /// The keys of this moment; the lock is held to look and to put others in place only.
+    live: RwLock<Arc<Keys>>,
+    /// Locked while the file is read or replaced.
+    home: Mutex<Home>,
 }
 
-/// The keys, ready for use, oldest first.
-struct Keys {
-    newest: KeySet,
-    older: Vec<KeySet>,
-    rsa: Vec<RsaKey>,
-    signing: Vec<SigningKey>,
-    fingerprint: hmac::Key,
-    /// Names rows; made of the fingerprint's key, so that it never changes.
-    row_names: hmac::Key,
-}
-
-/// The keys of one version.
-pub(crate) struct KeySet {
-    pub(crate) version: u32,
-    /// Proves PINs.
-    pub(crate) pin: hmac::Key,
-    /// Seals messages.
-    pub(crate) data: hmac::Key,
-    /// Seals the rows of a store; made of the data key.
-    pub(crate) rows: LessSafeKey,
-    /// Opens PIN blocks.
-    pub(crate) block: EcKey,
-}
-
-struct Kept {
-    contents: Contents,
-    file: Option<KeyFile>,
+/// Where the raw keys are.
+enum Home {
+    /// In memory only, for as long as the ring lives.
+    Memory(Contents),
+    File(KeyFile),
 }
 
 impl KeyRing {
@@ -71,237 +58,224 @@ impl KeyRing {
     /// # Errors
     /// When a key cannot be made.
     pub fn ephemeral() -> Result<Self, KeyFault> {
-        Self::of(Kept { contents: Contents::fresh()?, file: None })
+        let contents = Contents::fresh(None)?;
+        let keys = Keys::of(&contents, None)?;
+        Ok(Self::of(Home::Memory(contents), keys))
     }
 
-    /// Opens the sealed key file, or makes it on the first start.
+    /// Opens the sealed key file, or makes it, and what opens it, on the first start.
     ///
     /// The file is sealed with AES-256-GCM under a key that HKDF-SHA-256
-    /// (RFC 5869) derives from the unseal key. Its folder must exist.
+    /// (RFC 5869) derives from the unseal key. The folders must exist.
     ///
     /// # Errors
-    /// When the file can be read by others, is of another owner, altered, or of
+    /// When a file can be read by others, is of another owner, altered, or of
     /// a newer format, or cannot be read or written.
-    pub fn open_or_create(path: &Path, unseal: &UnsealKey) -> Result<Self, KeyFault> {
-        let (file, found) = KeyFile::open(path, unseal)?;
-        let mut kept = match found {
-            Some(contents) => Kept { contents, file: Some(file) },
-            None => Kept { contents: Contents::fresh()?, file: Some(file) },
+    pub fn open_or_create(
+        key_file: &Path,
+        unseal_file: &Path,
+        now_ms: i64,
+    ) -> Result<Self, KeyFault> {
+        let mut file = KeyFile::at(key_file, unseal_file);
+        let contents = match file.load()? {
+            Some(contents) => contents,
+            None => file.begin(now_ms)?,
         };
-        if !kept.is_written() {
-            // Another process may have its first start at the same time: its keys are ours then.
-            match kept.write() {
-                Err(fault) if fault.is_of_a_change() => kept = Kept::found(path, unseal)?,
-                Err(fault) => return Err(fault),
-                Ok(()) => {}
-            }
-        }
-        Self::of(kept)
+        Self::opened(file, &contents, now_ms)
     }
 
-    /// Makes the next version of every key; the older ones stay usable.
+    /// Opens a sealed key file that is there.
     ///
     /// # Errors
-    /// When a key cannot be made, the ring is full, the file cannot be replaced,
-    /// or another process changed it. The ring is then as it was.
-    pub fn rotate(&mut self) -> Result<(), KeyFault> {
-        let kept = self.kept.get_mut().map_err(|_| KeyFault::Poisoned)?;
-        kept.contents.add_version()?;
-        let written = Keys::of(&kept.contents).and_then(|keys| {
-            kept.write()?;
-            Ok(keys)
-        });
-        match written {
-            Ok(keys) => {
-                self.keys = keys;
-                self.late_rsa = OnceLock::new();
-                self.late_signing = OnceLock::new();
-                Ok(())
+    /// As [`KeyRing::open_or_create`], and when a file is missing.
+    pub fn open(key_file: &Path, unseal_file: &Path, now_ms: i64) -> Result<Self, KeyFault> {
+        let mut file = KeyFile::at(key_file, unseal_file);
+        let contents = file.load_whole()?;
+        Self::opened(file, &contents, now_ms)
+    }
+
+    /// Makes the next version of every key, to be used once it was published so long.
+    ///
+    /// The older ones still open.
+    ///
+    /// # Errors
+    /// When a key cannot be made, the ring is full, or the file cannot be
+    /// replaced. The ring is then as it was.
+    pub fn rotate(&self, now_ms: i64, publish: Duration) -> Result<(), KeyFault> {
+        let publish_ms = i64::try_from(publish.as_millis()).unwrap_or(i64::MAX);
+        let use_from_ms = now_ms.saturating_add(publish_ms);
+        self.change(|contents| {
+            contents.add_version(now_ms, use_from_ms)?;
+            Ok(Edit::Made)
+        })?;
+        self.use_ripe(now_ms);
+        Ok(())
+    }
+
+    /// Takes a version out for good; what was made under it opens no more.
+    ///
+    /// # Errors
+    /// When there is no such version, it or an older one is in use, or the file
+    /// cannot be replaced. The ring is then as it was.
+    pub fn retire(&self, version: u32, now_ms: i64) -> Result<(), KeyFault> {
+        self.change(|contents| {
+            let keys = Keys::of(contents, None)?.ripe(now_ms);
+            match keys.state(version) {
+                Some(KeyState::Opening) => {
+                    contents.retire(version, now_ms, keys.block_kids(version))?;
+                    Ok(Edit::Made)
+                }
+                Some(KeyState::Published | KeyState::InUse) => Err(KeyFault::InUse(version)),
+                Some(KeyState::Retired) | None => Err(KeyFault::NoVersion(version)),
             }
-            Err(fault) => {
-                kept.contents.drop_newest();
-                Err(fault)
-            }
+        })
+    }
+
+    /// All versions that there are and were, newest first.
+    #[must_use]
+    pub fn versions(&self) -> Vec<KeyVersion> {
+        self.now().versions()
+    }
+
+    /// Takes over what another process wrote into the key file, if it did.
+    ///
+    /// What is new opens at once, and makes nothing before [`KeyRing::use_ripe`].
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or lacks keys that this ring has. The
+    /// ring is then as it was.
+    pub(crate) fn look(&self) -> Result<(), KeyFault> {
+        self.look_as(Look::Regular)
+    }
+
+    /// Makes with the newest version whose time has come; never again with an older one.
+    pub(crate) fn use_ripe(&self, now_ms: i64) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if live.newest_ripe(now_ms).is_some_and(|set| set.version > live.making().version) {
+            *live = Arc::new(Keys::clone(&live).ripe(now_ms));
         }
     }
 
     /// Makes the RSA key if there is none; the second caller waits.
     pub(crate) fn ready_rsa(&self) -> Result<(), KeyFault> {
-        if self.rsa().next().is_some() {
-            return Ok(());
+        let keys = self.now();
+        match keys.newest_rsa() {
+            Some(_) => Ok(()),
+            None => self.change(|contents| contents.add_rsa(keys.making().version)),
         }
-        let mut kept = self.kept.lock().map_err(|_| KeyFault::Poisoned)?;
-        if self.late_rsa.get().is_some() {
-            return Ok(());
-        }
-        while kept.contents.rsa().is_empty() {
-            kept.contents.add_rsa()?;
-            if let Err(fault) = kept.write() {
-                kept.contents.drop_rsa();
-                kept.follow(fault)?;
-            }
-        }
-        // The lock is held and the cell was empty, so this is the first value.
-        if let Some(parts) = kept.contents.rsa().last() {
-            let _ = self.late_rsa.set(RsaKey::of(parts));
-        }
-        Ok(())
     }
 
     /// Makes the signing key if there is none; the second caller waits.
     pub(crate) fn ready_signing(&self) -> Result<(), KeyFault> {
-        if self.newest_signing().is_some() {
-            return Ok(());
+        let keys = self.now();
+        match keys.newest_signing() {
+            Some(_) => Ok(()),
+            None => self.change(|contents| contents.add_signing(keys.making().version)),
         }
-        let mut kept = self.kept.lock().map_err(|_| KeyFault::Poisoned)?;
-        if self.late_signing.get().is_some() {
-            return Ok(());
+    }
+
+    /// The keys of this moment.
+    pub(crate) fn now(&self) -> Arc<Keys> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn version(&self, version: u32) -> Option<Arc<KeySet>> {
+        self.find(|keys| keys.version(version))
+    }
+
+    /// The version whose ECDH key has this id.
+    pub(crate) fn ec(&self, kid: &str) -> Option<Arc<KeySet>> {
+        self.find(|keys| keys.ec(kid))
+    }
+
+    pub(crate) fn rsa_of(&self, kid: &str) -> Option<Arc<RsaKey>> {
+        self.find(|keys| keys.rsa_of(kid))
+    }
+
+    /// What is not there may be in the file: another process wrote it.
+    fn find<T>(&self, look_up: impl Fn(&Keys) -> Option<T>) -> Option<T> {
+        look_up(&self.now()).or_else(|| {
+            // Whoever looks by the clock reports why the file cannot be opened.
+            let _ = self.look_as(Look::Needed);
+            look_up(&self.now())
+        })
+    }
+
+    fn look_as(&self, look: Look) -> Result<(), KeyFault> {
+        match &mut *self.home()? {
+            Home::File(file) if file.is_worth(look) => {
+                let contents = file.load_whole()?;
+                let keys = self.following(file, &contents)?;
+                self.put(keys);
+                Ok(())
+            }
+            Home::File(_) | Home::Memory(_) => Ok(()),
         }
-        while kept.contents.signing().is_empty() {
-            kept.contents.add_signing()?;
-            if let Err(fault) = kept.write() {
-                kept.contents.drop_signing();
-                kept.follow(fault)?;
+    }
+
+    /// Changes what is kept; where another process does so as well, one after the other.
+    fn change(
+        &self,
+        edit: impl Fn(&mut Contents) -> Result<Edit, KeyFault>,
+    ) -> Result<(), KeyFault> {
+        let mut home = self.home()?;
+        for _ in 1..CHANGES_MAX {
+            match self.try_change(&mut home, &edit) {
+                Err(fault) if fault.is_of_a_change() => {}
+                done => return done,
             }
         }
-        // The lock is held and the cell was empty, so this is the first value.
-        if let Some(parts) = kept.contents.signing().last() {
-            let _ = self.late_signing.set(SigningKey::of(parts));
-        }
+        self.try_change(&mut home, &edit)
+    }
+
+    fn try_change(
+        &self,
+        home: &mut Home,
+        edit: impl Fn(&mut Contents) -> Result<Edit, KeyFault>,
+    ) -> Result<(), KeyFault> {
+        let keys = match home {
+            Home::Memory(contents) => {
+                edit(contents)?;
+                Keys::of(contents, Some(&self.now()))?
+            }
+            Home::File(file) => {
+                let mut contents = file.load_whole()?;
+                let edited = edit(&mut contents)?;
+                let keys = self.following(file, &contents)?;
+                if edited == Edit::Made {
+                    file.replace(&contents)?;
+                }
+                keys
+            }
+        };
+        self.put(keys);
         Ok(())
     }
 
-    pub(crate) fn newest(&self) -> &KeySet {
-        &self.keys.newest
-    }
-
-    pub(crate) fn version(&self, version: u32) -> Option<&KeySet> {
-        self.sets().find(|set| set.version == version)
-    }
-
-    pub(crate) fn fingerprint(&self) -> &hmac::Key {
-        &self.keys.fingerprint
-    }
-
-    pub(crate) fn row_names(&self) -> &hmac::Key {
-        &self.keys.row_names
-    }
-
-    pub(crate) fn ec(&self, kid: &str) -> Option<&EcKey> {
-        self.sets().map(|set| &set.block).find(|key| key.is(kid))
-    }
-
-    pub(crate) fn rsa_of(&self, kid: &str) -> Option<&RsaKey> {
-        self.rsa().find(|key| key.is(kid))
-    }
-
-    /// The key that the key set names first for RSA.
-    pub(crate) fn newest_rsa(&self) -> Option<&RsaKey> {
-        self.late_rsa.get().or(self.keys.rsa.last())
-    }
-
-    pub(crate) fn newest_signing(&self) -> Option<&SigningKey> {
-        self.late_signing.get().or(self.keys.signing.last())
-    }
-
-    /// The public keys that signatures are verified with, newest first.
-    pub(crate) fn public_signing(&self) -> impl Iterator<Item = &Jwk> {
-        let older = self.keys.signing.iter().rev();
-        self.late_signing.get().into_iter().chain(older).map(SigningKey::jwk)
-    }
-
-    /// All public keys that blocks are made for, newest first.
-    pub(crate) fn public(&self) -> Vec<&Jwk> {
-        self.sets()
-            .flat_map(|set| {
-                let rsa = self.rsa().filter(|key| key.version() == set.version);
-                std::iter::once(set.block.jwk()).chain(rsa.map(RsaKey::jwk))
-            })
-            .collect()
-    }
-
-    /// The sets of keys, newest first.
-    fn sets(&self) -> impl Iterator<Item = &KeySet> {
-        std::iter::once(&self.keys.newest).chain(self.keys.older.iter().rev())
-    }
-
-    fn rsa(&self) -> impl Iterator<Item = &RsaKey> {
-        self.late_rsa.get().into_iter().chain(&self.keys.rsa)
-    }
-
-    fn of(kept: Kept) -> Result<Self, KeyFault> {
-        Ok(Self {
-            keys: Keys::of(&kept.contents)?,
-            late_rsa: OnceLock::new(),
-            late_signing: OnceLock::new(),
-            kept: Mutex::new(kept),
-        })
-    }
-}
-
-impl Keys {
-    fn of(contents: &Contents) -> Result<Self, KeyFault> {
-        let (newest, older) = contents.newest_and_older()?;
-        let fingerprint = hmac::Key::new(hmac::HMAC_SHA256, contents.fingerprint());
-        Ok(Self {
-            newest: KeySet::of(newest)?,
-            older: older.iter().map(KeySet::of).collect::<Result<_, _>>()?,
-            rsa: contents.rsa().iter().map(RsaKey::of).collect(),
-            signing: contents.signing().iter().map(SigningKey::of).collect(),
-            row_names: rows::naming_key(&fingerprint),
-            fingerprint,
-        })
-    }
-}
-
-impl KeySet {
-    fn of(version: &Version) -> Result<Self, KeyFault> {
-        let data = hmac::Key::new(hmac::HMAC_SHA256, version.data());
-        Ok(Self {
-            version: version.number(),
-            pin: hmac::Key::new(hmac::HMAC_SHA256, version.pin()),
-            rows: rows::sealing_key(&data)?,
-            data,
-            block: EcKey::of(version.block())?,
-        })
-    }
-}
-
-impl Kept {
-    /// What another process wrote.
-    fn found(path: &Path, unseal: &UnsealKey) -> Result<Self, KeyFault> {
-        let (file, contents) = KeyFile::open(path, unseal)?;
-        let contents = contents.ok_or(KeyFault::Make("key file that stays"))?;
-        Ok(Self { contents, file: Some(file) })
-    }
-
-    fn is_written(&self) -> bool {
-        self.file.as_ref().is_none_or(KeyFile::is_there)
-    }
-
-    /// Takes over what another process added to the file, when that is why ours was refused: the
-    /// same versions, and a key made late that was not there before.
-    fn follow(&mut self, fault: KeyFault) -> Result<(), KeyFault> {
-        let Some(file) = self.file.as_ref().filter(|_| fault.is_of_a_change()) else {
-            return Err(fault);
-        };
-        let theirs = Self::found(file.path(), file.unseal())?;
-        let late = |contents: &Contents| contents.rsa().len() + contents.signing().len();
-        let more = late(&theirs.contents) > late(&self.contents);
-        match theirs.contents.has_versions_of(&self.contents) && more {
-            true => {
-                *self = theirs;
-                Ok(())
-            }
-            false => Err(fault),
+    /// The keys that a file holds, unless it is older than what we have.
+    fn following(&self, file: &KeyFile, contents: &Contents) -> Result<Keys, KeyFault> {
+        let before = self.now();
+        let keys = Keys::of(contents, Some(&before))?;
+        match before.kids().all(|kid| keys.knows(kid)) {
+            true => Ok(keys),
+            false => Err(file.fault("take over the key file", FileProblem::Older)),
         }
     }
 
-    fn write(&mut self) -> Result<(), KeyFault> {
-        match &mut self.file {
-            Some(file) => file.replace(&self.contents),
-            None => Ok(()),
-        }
+    fn put(&self, keys: Keys) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    fn home(&self) -> Result<MutexGuard<'_, Home>, KeyFault> {
+        self.home.lock().map_err(|_| KeyFault::Poisoned)
+    }
+
+    fn opened(file: KeyFile, contents: &Contents, now_ms: i64) -> Result<Self, KeyFault> {
+        Ok(Self::of(Home::File(file), Keys::of(contents, None)?.ripe(now_ms)))
+    }
+
+    fn of(home: Home, keys: Keys) -> Self {
+        Self { live: RwLock::new(Arc::new(keys)), home: Mutex::new(home) }
     }
 }
 

@@ -79,7 +79,9 @@ impl Sealed {
         })
     }
 
-    pub(crate) fn key_version(&self) -> u32 {
+    /// The version of the key that it was made under.
+    #[must_use]
+    pub fn key_version(&self) -> u32 {
         self.key_version
     }
 }

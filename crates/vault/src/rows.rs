@@ -34,8 +34,7 @@ impl Vault {
     /// key that stays the same when others are rotated.
     #[must_use]
     pub fn row_name(&self, about: &[u8]) -> [u8; ROW_NAME_LEN] {
-        let ring = self.ring();
-        let whole = hmac::sign(ring.row_names(), about);
+        let whole = hmac::sign(self.ring().now().row_names(), about);
         let mut name = [0; ROW_NAME_LEN];
         name.iter_mut().zip(whole.as_ref()).for_each(|(to, from)| *to = *from);
         name
@@ -46,8 +45,8 @@ impl Vault {
     /// # Errors
     /// When the cryptographic library refuses, as for a row of many gigabytes.
     pub fn seal_row(&self, place: &[u8], mut row: Vec<u8>) -> Result<Vec<u8>, VaultFault> {
-        let ring = self.ring();
-        let newest = ring.newest();
+        let keys = self.ring().now();
+        let newest = keys.making();
         row.reserve_exact(newest.rows.algorithm().tag_len() + size_of::<u32>());
         newest
             .rows
@@ -64,14 +63,19 @@ impl Vault {
     pub fn open_row(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, RowError> {
         let (row, version) = sealed.split_last_chunk().ok_or(RowError::Altered)?;
         let version = u32::from_be_bytes(*version);
-        let ring = self.ring();
-        let keys = ring.version(version).ok_or(RowError::UnknownKey(version))?;
+        let keys = self.ring().version(version).ok_or(RowError::UnknownKey(version))?;
         let mut row = row.to_vec();
         let opened = keys.rows.open_in_place(nonce_of(place), Aad::from(place), &mut row);
         let len = opened.map_err(|_| RowError::Altered)?.len();
         row.truncate(len);
         Ok(row)
     }
+}
+
+/// The version of the key that a row is sealed under; `None` for what is no sealed row.
+#[must_use]
+pub fn row_key_version(sealed: &[u8]) -> Option<u32> {
+    sealed.last_chunk().copied().map(u32::from_be_bytes)
 }
 
 /// The key that rows are sealed under, for the data key of one version.

@@ -1,6 +1,7 @@
 //! The vault: everything that can be asked about a PIN.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
@@ -15,7 +16,7 @@ use crate::jose;
 use crate::jwe;
 use crate::jwk::JwkSet;
 use crate::jws::JwsParts;
-use crate::keyring::{KeyRing, SigningKey};
+use crate::keyring::{KeyRing, KeyVersion, SigningKey};
 use crate::mac::Mac;
 use crate::message::{MessageNonce, Outgoing, Sealed};
 use crate::otp::{IssuedOtp, PLACEHOLDER, six_digits};
@@ -110,9 +111,10 @@ impl Vault {
     /// # Errors
     /// When randomness fails.
     pub fn enroll(&self, owner: &str, pin: &ClearPin) -> Result<Verifier, VaultFault> {
-        let newest = self.ring.newest();
+        let keys = self.ring.now();
+        let making = keys.making();
         let salt = self.random()?;
-        let key = (newest.version, &newest.pin);
+        let key = (making.version, &making.pin);
         Ok(leaving_nothing(|| Verifier::make(key, salt, owner, pin)))
     }
 
@@ -171,7 +173,8 @@ impl Vault {
     /// Begins the fingerprint of a command; the same before and after rotation.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprinter {
-        let key = self.ring.fingerprint();
+        let keys = self.ring.now();
+        let key = keys.fingerprint();
         Fingerprinter::new(Mac::new(key, FINGERPRINT_LABEL), Mac::new(key, SECRET_LABEL))
     }
 
@@ -245,31 +248,61 @@ impl Vault {
     pub fn open_jws_envelope(&self, jwe: &JweParts) -> Result<JwsParts, Unreadable> {
         let unwrap = |kid: Option<&str>, wrapped: &[u8]| match kid {
             Some(kid) => self.ring.rsa_of(kid)?.unwrap(wrapped),
-            None => self.ring.newest_rsa()?.unwrap(wrapped),
+            None => self.ring.now().newest_rsa()?.unwrap(wrapped),
         };
         jwe.opened(unwrap).ok_or(Unreadable(BlockFlaw::Decryption))
     }
 
-    /// The ids of all live block keys, newest first: for the audit.
-    #[must_use]
-    pub fn key_names(&self) -> String {
-        self.ring.public().iter().filter_map(|key| key.kid.as_deref()).collect::<Vec<_>>().join(" ")
+    /// Takes over what another process wrote into the key file, if it did.
+    ///
+    /// What is new opens at once, and makes nothing before [`Vault::use_ripe_keys`].
+    /// It blocks its thread for as long as a file takes to be read.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or lacks keys that are here. These then
+    /// stay as they are.
+    pub fn look_at_key_file(&self) -> Result<(), KeyFault> {
+        self.ring.look()
     }
 
-    /// The id of the newest ECDH key that blocks are made for.
+    /// Makes with the newest keys whose time has come; never again with older ones.
+    pub fn use_ripe_keys(&self, now_ms: i64) {
+        self.ring.use_ripe(now_ms);
+    }
+
+    /// What may be told of all key versions, newest first.
     #[must_use]
-    pub fn block_kid(&self) -> &str {
-        self.ring.public().first().and_then(|key| key.kid.as_deref()).unwrap_or_default()
+    pub fn key_versions(&self) -> Vec<KeyVersion> {
+        self.ring.versions()
+    }
+
+    /// Whether a block key of this id is here, or was before it was retired.
+    #[must_use]
+    pub fn knows_key(&self, kid: &str) -> bool {
+        self.ring.now().knows(kid)
+    }
+
+    /// The ids of all live block keys: for the audit.
+    ///
+    /// Those in use come first, the others newest first.
+    #[must_use]
+    pub fn key_names(&self) -> String {
+        self.ring.now().kids().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The id of the ECDH key that blocks are made for.
+    #[must_use]
+    pub fn block_kid(&self) -> String {
+        self.ring.now().kids().next().unwrap_or_default().to_owned()
     }
 
     /// The public keys as a JWK set (RFC 7517): block keys, then signing keys.
     ///
-    /// Either kind is listed newest first.
+    /// Either kind begins with the one in use; the others are listed newest first.
     #[must_use]
     pub fn jwks(&self) -> String {
-        let mut keys = self.ring.public();
-        keys.extend(self.ring.public_signing());
-        let set = JwkSet { keys };
+        let live = self.ring.now();
+        let set = JwkSet { keys: live.public().chain(live.public_signing()).collect() };
         // Writing strings and a list to memory cannot fail.
         serde_json::to_string(&set).unwrap_or_default()
     }
@@ -288,14 +321,15 @@ impl Vault {
         &self.ring
     }
 
-    fn signing_key(&self) -> Result<&SigningKey, VaultFault> {
-        self.ring.newest_signing().ok_or(VaultFault("find a signing key"))
+    fn signing_key(&self) -> Result<Arc<SigningKey>, VaultFault> {
+        self.ring.now().newest_signing().cloned().ok_or(VaultFault("find a signing key"))
     }
 
     fn seal(&self, aad: &str, message: &Outgoing) -> Result<Sealed, VaultFault> {
-        let newest = self.ring.newest();
+        let keys = self.ring.now();
+        let making = keys.making();
         let nonce = MessageNonce { key: self.random()?, gcm: self.random()? };
-        Sealed::seal((newest.version, &newest.data), nonce, aad, message)
+        Sealed::seal((making.version, &making.data), nonce, aad, message)
             .ok_or(VaultFault("seal a message"))
     }
 }

@@ -37,7 +37,9 @@ impl Verifier {
         verifier
     }
 
-    pub(crate) fn key_version(&self) -> u32 {
+    /// The version of the key that it was made under.
+    #[must_use]
+    pub fn key_version(&self) -> u32 {
         self.key_version & !WASHED
     }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use kunji_store::{Archive, Embedded, EmbeddedSettings, Postgres};
-use kunji_vault::{KeyRing, UnsealKey, Vault};
+use kunji_vault::{KeyRing, Vault};
 
 use super::ConfigArgs;
 use crate::config::{Files, Layers, Place};
 use crate::sandbox::ground;
+use crate::wall;
 
 /// Where state and keys lie.
 #[derive(Debug, Args)]
@@ -28,12 +29,17 @@ impl PlaceArgs {
         let Some(dir) = &self.data else { return Ok(self.config.load()?.files) };
         let number = ground::current(dir);
         let number = number.with_context(|| format!("there is no sandbox at {}", dir.display()))?;
-        let files = self.config.flags.load(Layers::sandbox()?)?.files;
+        let files = self.key_files()?;
+        Ok(Files { store: files.store.numbered(dir, number), ..files })
+    }
+
+    /// The same where only the keys are meant: of a sandbox, the store is not looked for.
+    pub(super) fn key_files(&self) -> anyhow::Result<Files> {
+        let Some(dir) = &self.data else { return Ok(self.config.load()?.files) };
         Ok(Files {
-            store: files.store.numbered(dir, number),
             key_file: dir.join("keys.sealed"),
             unseal_file: dir.join("unseal.key"),
-            ..files
+            ..self.config.flags.load(Layers::sandbox()?)?.files
         })
     }
 }
@@ -56,9 +62,13 @@ pub(super) fn open_store(files: &Files, vault: Arc<Vault>) -> anyhow::Result<Arc
 
 /// Opens keys that are there already; none are made.
 pub(super) fn open_vault(files: &Files) -> anyhow::Result<Vault> {
+    open_ring(files).map(Vault::new)
+}
+
+/// The same, to care for them.
+pub(super) fn open_ring(files: &Files) -> anyhow::Result<KeyRing> {
     for path in [&files.key_file, &files.unseal_file] {
         anyhow::ensure!(path.is_file(), "there is no key file at {}", path.display());
     }
-    let unseal = UnsealKey::read_or_create(&files.unseal_file)?;
-    Ok(Vault::new(KeyRing::open_or_create(&files.key_file, &unseal)?))
+    Ok(KeyRing::open(&files.key_file, &files.unseal_file, wall::now().0)?)
 }

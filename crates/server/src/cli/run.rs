@@ -24,6 +24,7 @@ use crate::clock::ServiceClock;
 use crate::config::{AxisMode, Changes, Config, Layers, Place, Shape, Webhook};
 use crate::errands;
 use crate::hardening::{self, Keys};
+use crate::keys;
 use crate::listener::{self, ListenerLimits};
 use crate::routes;
 use crate::sandbox::banner::banner;
@@ -95,7 +96,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
         let vault = boot::open_vault(&config)?;
         let ground = Ground::new(dir.clone(), seed, Arc::clone(&metrics));
         let issuer = ground.open(&config, vault, ground.clock()).await?;
-        boot::note_start(&issuer).await?;
+        boot::note_start(&issuer, &config).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Sandbox);
         let router = routes::all(&app, Arc::clone(&metrics)).layer(Extension(ground));
         let kept = args.data.as_deref();
@@ -131,7 +132,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let clock = ServiceClock::default();
         let place = &config.files.store;
         let issuer = boot::open_issuer(&config, place, vault, clock, &metrics)?;
-        boot::note_start(&issuer).await?;
+        boot::note_start(&issuer, &config).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
         let router = routes::all(&app, Arc::clone(&metrics));
         let announce = |base: &str| {
@@ -198,6 +199,7 @@ async fn listen(
     let control = control::start(app, stopped.clone());
     let errands = tokio::spawn(errands::run(app.clone(), stopped.clone()));
     let telling = tokio::spawn(Deliverer::prepare(app)?.run(stopped.clone()));
+    let following = tokio::spawn(keys::follow(app.clone(), stopped.clone()));
     let open = metrics.connections();
     let answering = listener::serve_counted(listener, router, limits, stopped.clone(), open);
     let answering = tokio::spawn(answering);
@@ -222,6 +224,7 @@ async fn listen(
     answering.await??;
     errands.await?;
     telling.await?;
+    following.await?;
     if let Some(control) = control {
         control.await?;
     }

@@ -74,6 +74,7 @@ pub(super) enum SpreadFile {
 pub(super) struct VaultFile {
     pub(super) key_file: PathBuf,
     pub(super) unseal_file: PathBuf,
+    pub(super) publish_seconds: u32,
     pub(super) rsa_threads: usize,
 }
 

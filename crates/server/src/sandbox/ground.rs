@@ -111,7 +111,7 @@ impl Ground {
         let old = current(&self.dir)?;
         let vault = Arc::clone(&app.issuer().vault);
         let issuer = self.sow(app.config(), vault, app.clock().clone()).await?;
-        boot::note_start(&issuer).await?;
+        boot::note_start(&issuer, app.config()).await?;
         app.replace_issuer(issuer);
         match app.config().files.store.numbered(&self.dir, old) {
             // Open files of a removed directory stay readable for those who still hold them.

@@ -34,6 +34,8 @@ mod hostile;
 #[cfg(test)]
 mod hyper;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod marks;
 #[cfg(test)]
 mod memory;

@@ -1,5 +1,7 @@
 //! Walks over all rows of one instant, and fills an empty store.
 
+use std::collections::BTreeMap;
+
 use fjall::{Guard, Iter, PersistMode, Readable};
 use kunji_core::audit::Subject;
 use kunji_core::store::{Inspect, Intake, Row, Scope, StoreFault, Survey};
@@ -39,6 +41,12 @@ impl Survey for Embedded {
         let read = StoreFault::of("reading the first event");
         let (key, row) = first.into_inner().map_err(read)?;
         self.rows.open_event(&key, &row).map(Some)
+    }
+
+    fn sealed_under(&self) -> Result<BTreeMap<u32, u64>, StoreFault> {
+        let instant = self.spaces.database.snapshot();
+        let kinds = [rows::RECORDS, rows::EVENTS].into_iter().chain(rows::REST.iter().copied());
+        rows::sealed_under(kinds.flat_map(|kind| filed(instant.prefix(&self.spaces.rows, kind))))
     }
 }
 

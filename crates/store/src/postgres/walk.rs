@@ -3,6 +3,7 @@
 //! Both block their caller; the database is talked to on a thread with a runtime of its own, so that
 //! it does not matter where the caller stands.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use deadpool_postgres::Transaction;
@@ -75,6 +76,16 @@ impl Survey for Postgres {
             self.rows.open_event(&key, &row)
         };
         first.map(open).transpose()
+    }
+
+    fn sealed_under(&self) -> Result<BTreeMap<u32, u64>, StoreFault> {
+        let mut counted = BTreeMap::new();
+        self.pages(Declared::All(CURSORS), |pages| {
+            let cursors = ["records", "events", "names", "items"];
+            counted = rows::sealed_under(cursors.into_iter().flat_map(pages))?;
+            Ok(())
+        })?;
+        Ok(counted)
     }
 }
 

@@ -24,7 +24,7 @@ use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
-use kunji_vault::{KeyRing, UnsealKey, Vault};
+use kunji_vault::{KeyRing, Vault};
 
 use self::plants::Plant;
 use self::tally::Tally;
@@ -39,11 +39,16 @@ const PLANT_SEEDS: Range<u64> = 0..20;
 /// The same keys in every run: the ids of new cards are drawn under them.
 fn vault() -> Arc<Vault> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("test.keys");
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
-    file.write_all(include_bytes!("simulation/test.keys")).unwrap();
-    let unseal = UnsealKey::from_hex(&"5a".repeat(32)).unwrap();
-    Arc::new(Vault::new(KeyRing::open_or_create(&path, &unseal).unwrap()))
+    let [keys, unseal] = ["test.keys", "unseal.key"].map(|name| folder.path().join(name));
+    let unsealing = "5a".repeat(32);
+    let files =
+        [(&keys, &include_bytes!("simulation/test.keys")[..]), (&unseal, unsealing.as_bytes())];
+    for (path, bytes) in files {
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+    Arc::new(Vault::new(KeyRing::open(&keys, &unseal, 0).unwrap()))
 }
 
 fn say(words: &str) {

@@ -46,16 +46,17 @@ impl Header {
         file_key: &[u8; 32],
     ) -> Result<[u8; HEADER_LEN], VaultFault> {
         const FAULT: VaultFault = VaultFault("wrap the key of a backup");
-        let newest = ring.newest();
+        let keys = ring.now();
+        let making = keys.making();
         let mut header = Vec::with_capacity(HEADER_LEN);
         header.extend(MAGIC);
         header.extend(FORMAT.to_be_bytes());
         header.extend(at_ms.to_be_bytes());
-        header.extend(newest.version.to_be_bytes());
-        header.extend(check(&newest.data));
+        header.extend(making.version.to_be_bytes());
+        header.extend(check(&making.data));
         header.extend(salt);
         let mut wrapped = Zeroizing::new(file_key.to_vec());
-        let tag = wrapping_key(&newest.data, &salt)
+        let tag = wrapping_key(&making.data, &salt)
             .ok_or(FAULT)?
             .seal_in_place_separate_tag(no_nonce(), Aad::from(&header), &mut wrapped)
             .map_err(|_| FAULT)?;

@@ -1,7 +1,5 @@
 //! The private keys that open PIN blocks, and their public halves.
 
-use std::sync::OnceLock;
-
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
@@ -53,44 +51,28 @@ impl EcKey {
         .ok()
     }
 
-    pub(super) fn is(&self, kid: &str) -> bool {
-        self.jwk.kid.as_deref() == Some(kid)
-    }
-
     pub(super) fn jwk(&self) -> &Jwk {
         &self.jwk
     }
 }
 
-/// An RSA-2048 key; the private half is parsed at its first use.
+/// An RSA-2048 key.
 pub(crate) struct RsaKey {
     version: u32,
-    pkcs8: Zeroizing<Vec<u8>>,
-    parsed: OnceLock<Option<OaepPrivateDecryptingKey>>,
+    private: OaepPrivateDecryptingKey,
     jwk: Jwk,
 }
 
 impl RsaKey {
-    pub(super) fn of(parts: &RsaParts) -> Self {
-        Self {
-            version: parts.version,
-            pkcs8: Zeroizing::new(parts.pkcs8.bytes().to_vec()),
-            parsed: OnceLock::new(),
-            jwk: Jwk::of_modulus(parts.modulus.bytes(), &RSA_EXPONENT, JwkUse::Encrypt),
-        }
+    /// Parses the private half, which takes a fraction of a millisecond.
+    pub(super) fn of(parts: &RsaParts, jwk: Jwk) -> Result<Self, KeyFault> {
+        let private = parse(parts.pkcs8.bytes()).ok_or(KeyFault::Make("RSA block key"))?;
+        Ok(Self { version: parts.version, private, jwk })
     }
 
     /// The content key within, or a random one; see [`content::unwrap`].
     pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Option<Zeroizing<[u8; CONTENT_KEY_LEN]>> {
-        content::unwrap(self.private(), wrapped)
-    }
-
-    fn private(&self) -> Option<&OaepPrivateDecryptingKey> {
-        self.parsed.get_or_init(|| parse(&self.pkcs8)).as_ref()
-    }
-
-    pub(super) fn is(&self, kid: &str) -> bool {
-        self.jwk.kid.as_deref() == Some(kid)
+        content::unwrap(Some(&self.private), wrapped)
     }
 
     pub(super) fn jwk(&self) -> &Jwk {
@@ -117,6 +99,11 @@ impl RsaParts {
             private.public_key().as_der().map_err(KeyFault::make(what))?;
         let modulus = modulus_of(spki.as_ref()).ok_or(KeyFault::Make(what))?;
         Ok(Self { version, pkcs8: Raw::of(pkcs8.as_ref()), modulus: Raw::of(modulus) })
+    }
+
+    /// The public half.
+    pub(super) fn jwk(&self, used_for: JwkUse) -> Jwk {
+        Jwk::of_modulus(self.modulus.bytes(), &RSA_EXPONENT, used_for)
     }
 }
 
@@ -161,8 +148,9 @@ mod tests {
 
     #[test]
     fn an_rsa_key_that_was_stored_decrypts_nothing_strange() {
-        let key = RsaKey::of(&RsaParts::fresh(1, "key").unwrap());
-        let decrypted = |wrapped: &[u8]| content::decrypt(key.private().unwrap(), wrapped);
+        let parts = RsaParts::fresh(1, "key").unwrap();
+        let key = RsaKey::of(&parts, parts.jwk(JwkUse::Encrypt)).unwrap();
+        let decrypted = |wrapped: &[u8]| content::decrypt(&key.private, wrapped);
         assert!(decrypted(&[]).is_none());
         assert!(decrypted(&[0; RSA_MODULUS_LEN]).is_none());
         assert!(decrypted(&[255; RSA_MODULUS_LEN]).is_none());

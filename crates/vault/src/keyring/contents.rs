@@ -3,7 +3,6 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::rand;
 use base64::Engine;
@@ -13,15 +12,15 @@ use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 use zeroize::Zeroizing;
 
+use super::KEY_VERSIONS_MAX;
 use super::block_key::EcKey;
-use super::{KEY_VERSIONS_MAX, UnsealKey};
+use super::unseal::UnsealKey;
 use crate::fault::{FileProblem, KeyFault};
 
-/// The format of a file without signing keys, which older programs read too.
-const FORMAT_PLAIN: u32 = 1;
-
-/// The format of a file with signing keys; the newest that is read.
-const FORMAT_SIGNING: u32 = 2;
+/// The format that is written, and the newest that is read.
+///
+/// Format 2 brought signing keys, format 3 the times of versions, and which are retired.
+const FORMAT: u32 = 3;
 
 const MAGIC: [u8; 8] = *b"KUNJIKEY";
 const SALT_LEN: usize = 32;
@@ -29,9 +28,12 @@ const NONCE_LEN: usize = 12;
 const HEADER_LEN: usize = MAGIC.len() + size_of::<u32>() + SALT_LEN + NONCE_LEN;
 const KEY_INFO: &[u8] = b"kunji key file";
 
-/// More than the JSON of one version, and of one RSA key, ever takes.
+/// More than the JSON of one version, retired or not, and of one RSA key, ever takes.
 const VERSION_JSON_LEN: usize = 320;
 const RSA_JSON_LEN: usize = 2400;
+
+/// Retired versions that are remembered: no more may be retired then.
+const RETIRED_MAX: usize = 1024;
 
 const RSA_KEY: &str = "RSA block key";
 const SIGNING_KEY: &str = "RSA signing key";
@@ -46,12 +48,21 @@ pub(super) struct Contents {
     /// Absent until the first signing key is made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     signing: Vec<RsaParts>,
+    /// Absent until the first version is retired.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retired: Vec<Retired>,
 }
 
 #[derive(DeriveSerialize, DeriveDeserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Version {
     version: u32,
+    /// Absent where it was not kept: in formats 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) made_ms: Option<i64>,
+    /// Absent where it was used from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) use_from_ms: Option<i64>,
     pin: Raw,
     data: Raw,
     block: Raw,
@@ -66,27 +77,45 @@ pub(super) struct RsaParts {
     pub(super) modulus: Raw,
 }
 
+/// What is remembered of a version whose keys are gone: that the ring once had it.
+#[derive(Clone, DeriveSerialize, DeriveDeserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retired {
+    pub(super) version: u32,
+    pub(super) at_ms: i64,
+    /// Of its keys for PIN blocks, which the store's events name.
+    pub(super) kids: Vec<String>,
+}
+
+/// Whether what is kept was changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edit {
+    Made,
+    Needless,
+}
+
 /// Bytes of a key; base64 within the sealed file, never elsewhere.
 pub(super) struct Raw(Zeroizing<Vec<u8>>);
 
 impl Contents {
-    pub(super) fn fresh() -> Result<Self, KeyFault> {
+    pub(super) fn fresh(made_ms: Option<i64>) -> Result<Self, KeyFault> {
         Ok(Self {
             fingerprint: Raw::random()?,
-            versions: vec![Version::fresh(1)?],
+            versions: vec![Version::fresh(1, made_ms, None)?],
             rsa: Vec::new(),
             signing: Vec::new(),
+            retired: Vec::new(),
         })
     }
 
     /// Adds a version, with an RSA key of each kind that there was before.
-    pub(super) fn add_version(&mut self) -> Result<(), KeyFault> {
+    pub(super) fn add_version(&mut self, made_ms: i64, use_from_ms: i64) -> Result<(), KeyFault> {
         if self.versions.len() >= KEY_VERSIONS_MAX {
             return Err(KeyFault::Full);
         }
-        let (newest, _) = self.newest_and_older()?;
-        let number = newest.version.checked_add(1).ok_or(KeyFault::Full)?;
-        let version = Version::fresh(number)?;
+        let newest = self.versions.last().map_or(0, |newest| newest.version);
+        let number = newest.checked_add(1).ok_or(KeyFault::Full)?;
+        let version = Version::fresh(number, Some(made_ms), Some(use_from_ms))?;
         let fresh = |older: &[RsaParts], what| match older {
             [] => Ok(None),
             [..] => RsaParts::fresh(number, what).map(Some),
@@ -98,48 +127,53 @@ impl Contents {
         Ok(())
     }
 
-    /// Takes back what [`Contents::add_version`] added.
-    pub(super) fn drop_newest(&mut self) {
-        if let Some(dropped) = self.versions.pop() {
-            self.rsa.retain(|parts| parts.version != dropped.version);
-            self.signing.retain(|parts| parts.version != dropped.version);
+    /// Adds an RSA key to this version, unless there is one of any.
+    pub(super) fn add_rsa(&mut self, version: u32) -> Result<Edit, KeyFault> {
+        if !self.rsa.is_empty() {
+            return Ok(Edit::Needless);
         }
+        self.rsa.push(RsaParts::fresh(self.at_least(version), RSA_KEY)?);
+        Ok(Edit::Made)
     }
 
-    /// Adds an RSA key to the newest version.
-    pub(super) fn add_rsa(&mut self) -> Result<&RsaParts, KeyFault> {
-        let (newest, _) = self.newest_and_older()?;
-        let parts = RsaParts::fresh(newest.version, RSA_KEY)?;
-        Ok(self.rsa.push_mut(parts))
+    /// Adds a signing key in the same way.
+    pub(super) fn add_signing(&mut self, version: u32) -> Result<Edit, KeyFault> {
+        if !self.signing.is_empty() {
+            return Ok(Edit::Needless);
+        }
+        self.signing.push(RsaParts::fresh(self.at_least(version), SIGNING_KEY)?);
+        Ok(Edit::Made)
     }
 
-    /// Takes back what [`Contents::add_rsa`] added.
-    pub(super) fn drop_rsa(&mut self) {
-        self.rsa.pop();
+    /// This version, or the next one where it is retired.
+    fn at_least(&self, version: u32) -> u32 {
+        let mut numbers = self.versions.iter().map(Version::number);
+        numbers.find(|number| *number >= version).unwrap_or(version)
     }
 
-    /// Adds a signing key to the newest version.
-    pub(super) fn add_signing(&mut self) -> Result<&RsaParts, KeyFault> {
-        let (newest, _) = self.newest_and_older()?;
-        let parts = RsaParts::fresh(newest.version, SIGNING_KEY)?;
-        Ok(self.signing.push_mut(parts))
+    /// Takes the keys of a version out, and remembers that they were there.
+    pub(super) fn retire(
+        &mut self,
+        version: u32,
+        at_ms: i64,
+        kids: Vec<String>,
+    ) -> Result<(), KeyFault> {
+        if self.retired.len() >= RETIRED_MAX {
+            return Err(KeyFault::Full);
+        }
+        self.versions.retain(|one| one.version != version);
+        self.rsa.retain(|parts| parts.version != version);
+        self.signing.retain(|parts| parts.version != version);
+        self.retired.push(Retired { version, at_ms, kids });
+        Ok(())
     }
 
-    /// Takes back what [`Contents::add_signing`] added.
-    pub(super) fn drop_signing(&mut self) {
-        self.signing.pop();
+    pub(super) fn versions(&self) -> &[Version] {
+        &self.versions
     }
 
-    pub(super) fn newest_and_older(&self) -> Result<(&Version, &[Version]), KeyFault> {
-        self.versions.split_last().ok_or(KeyFault::Make("ring without versions"))
-    }
-
-    /// Whether both have the same versions, told by their keys for PINs.
-    pub(super) fn has_versions_of(&self, other: &Self) -> bool {
-        let same =
-            |(one, two): (&Version, &Version)| one.version == two.version && one.pin.is(&two.pin);
-        let mut both = self.versions.iter().zip(&other.versions);
-        self.versions.len() == other.versions.len() && both.all(same)
+    pub(super) fn retired(&self) -> &[Retired] {
+        &self.retired
     }
 
     pub(super) fn rsa(&self) -> &[RsaParts] {
@@ -159,11 +193,11 @@ impl Contents {
         const FAULT: KeyFault = KeyFault::Make("sealed key file");
         let mut header = Vec::with_capacity(HEADER_LEN);
         header.extend(MAGIC);
-        header.extend(self.format().to_be_bytes());
-        header.extend(random::<SALT_LEN>()?.iter());
-        header.extend(random::<NONCE_LEN>()?.iter());
+        header.extend(FORMAT.to_be_bytes());
+        header.extend(random(SALT_LEN)?.iter());
+        header.extend(random(NONCE_LEN)?.iter());
         // The buffer never grows, so no readable copy stays behind.
-        let len = VERSION_JSON_LEN * (self.versions.len() + 1)
+        let len = VERSION_JSON_LEN * (self.versions.len() + self.retired.len() + 1)
             + RSA_JSON_LEN * (self.rsa.len() + self.signing.len());
         let mut body = Zeroizing::new(Vec::with_capacity(len));
         serde_json::to_writer(&mut *body, self).map_err(|_| FAULT)?;
@@ -174,13 +208,6 @@ impl Contents {
             .seal_in_place_separate_tag(parts.nonce(), Aad::from(&header), &mut body)
             .map_err(|_| FAULT)?;
         Ok([&header, body.as_slice(), tag.as_ref()].concat())
-    }
-
-    fn format(&self) -> u32 {
-        match self.signing.as_slice() {
-            [] => FORMAT_PLAIN,
-            [..] => FORMAT_SIGNING,
-        }
     }
 
     /// Opens what [`Contents::seal`] made, unless one bit of it differs.
@@ -207,7 +234,7 @@ impl Header {
     fn read(file: &[u8]) -> Result<Self, FileProblem> {
         let rest = file.strip_prefix(&MAGIC).ok_or(FileProblem::Altered)?;
         let (format, rest) = rest.split_first_chunk().ok_or(FileProblem::Altered)?;
-        if u32::from_be_bytes(*format) > FORMAT_SIGNING {
+        if u32::from_be_bytes(*format) > FORMAT {
             return Err(FileProblem::Newer);
         }
         let (salt, rest) = rest.split_first_chunk().ok_or(FileProblem::Altered)?;
@@ -227,8 +254,13 @@ impl Header {
 }
 
 impl Version {
-    fn fresh(version: u32) -> Result<Self, KeyFault> {
-        Ok(Self { version, pin: Raw::random()?, data: Raw::random()?, block: EcKey::fresh()? })
+    fn fresh(
+        version: u32,
+        made_ms: Option<i64>,
+        use_from_ms: Option<i64>,
+    ) -> Result<Self, KeyFault> {
+        let (pin, data, block) = (Raw::random()?, Raw::random()?, EcKey::fresh()?);
+        Ok(Self { version, made_ms, use_from_ms, pin, data, block })
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -257,20 +289,15 @@ impl Raw {
         &self.0
     }
 
-    /// Whether both are the same bytes, in constant time.
-    fn is(&self, other: &Self) -> bool {
-        verify_slices_are_equal(self.bytes(), other.bytes()).is_ok()
-    }
-
     fn random() -> Result<Self, KeyFault> {
-        Ok(Self::of(&*random::<32>()?))
+        random(32).map(Self)
     }
 }
 
-/// Random bytes that may become a key.
-pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, KeyFault> {
-    let mut bytes = Zeroizing::new([0; N]);
-    rand::fill(&mut *bytes).map_err(KeyFault::make("random key"))?;
+/// Random bytes that may become a key; they stay where they were drawn, so that no copy is left.
+pub(super) fn random(len: usize) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
+    let mut bytes = Zeroizing::new(vec![0; len]);
+    rand::fill(&mut bytes).map_err(KeyFault::make("random key"))?;
     Ok(bytes)
 }
 

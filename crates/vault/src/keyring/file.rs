@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::UnsealKey;
 use super::contents::Contents;
+use super::unseal::UnsealKey;
 use crate::digest::sha256;
 use crate::fault::{FileProblem, KeyFault};
 
@@ -19,51 +19,111 @@ const FILE_LEN_MAX: u64 = 1024 * 1024;
 const MODE: u32 = 0o600;
 const MODE_OF_OTHERS: u32 = 0o077;
 
-/// The sealed key file, and what it was when last seen.
+/// The sealed key file, and what it was when last seen; none of its contents.
 pub(super) struct KeyFile {
     path: PathBuf,
-    unseal: UnsealKey,
+    unseal: PathBuf,
+    /// The hash of what was opened last.
     seen: Option<[u8; 32]>,
+    /// What lay there when it was last read, and what came of that.
+    looked: Option<(Stamp, Looked)>,
+}
+
+/// Why the file is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Because it is time to: what failed is tried again.
+    Regular,
+    /// In the middle of a request, for a key that is not here.
+    Needed,
+}
+
+/// How it went to read what lay there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    Opened,
+    Failed,
+}
+
+/// Tells one file under a name from another, and from itself once it is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    place: (u64, u64),
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl KeyFile {
+    /// A file that was not looked at yet.
+    pub(super) fn at(path: &Path, unseal: &Path) -> Self {
+        Self { path: path.to_owned(), unseal: unseal.to_owned(), seen: None, looked: None }
+    }
+
     /// Opens the file; its contents are absent when it does not exist yet.
-    pub(super) fn open(
-        path: &Path,
-        unseal: &UnsealKey,
-    ) -> Result<(Self, Option<Contents>), KeyFault> {
-        let fault = |problem| KeyFault::file("open the key file", path, problem);
-        let bytes = read(path).map_err(fault)?;
-        let contents =
-            bytes.as_ref().map(|bytes| Contents::open(bytes, unseal)).transpose().map_err(fault)?;
-        let file = Self {
-            path: path.to_owned(),
-            unseal: unseal.copy(),
-            seen: bytes.map(|bytes| sha256(&[&bytes])),
-        };
-        Ok((file, contents))
+    pub(super) fn load(&mut self) -> Result<Option<Contents>, KeyFault> {
+        // Taken first: what comes between this and the reading is looked at again.
+        let stamp = Stamp::of(&self.path);
+        self.looked = stamp.map(|stamp| (stamp, Looked::Failed));
+        let fault = |problem| KeyFault::file("open the key file", &self.path, problem);
+        let Some(bytes) = read(&self.path).map_err(fault)? else { return Ok(None) };
+        let contents = Contents::open(&bytes, &UnsealKey::read(&self.unseal)?).map_err(fault)?;
+        self.seen = Some(sha256(&[&bytes]));
+        self.looked = stamp.map(|stamp| (stamp, Looked::Opened));
+        Ok(Some(contents))
     }
 
-    /// Whether there was a file when last seen.
-    pub(super) fn is_there(&self) -> bool {
-        self.seen.is_some()
+    /// Opens the file, which must be there.
+    pub(super) fn load_whole(&mut self) -> Result<Contents, KeyFault> {
+        let missing = || FileProblem::Io(io::Error::from(ErrorKind::NotFound));
+        self.load()?.ok_or_else(|| self.fault("open the key file", missing()))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Makes the first keys, and what opens them.
+    pub(super) fn begin(&mut self, now_ms: i64) -> Result<Contents, KeyFault> {
+        UnsealKey::read_or_create(&self.unseal)?;
+        let contents = Contents::fresh(Some(now_ms))?;
+        match self.replace(&contents) {
+            Ok(()) => Ok(contents),
+            // Another process has its first start at the same time: its keys are ours then.
+            Err(fault) if fault.is_of_a_change() => self.load_whole(),
+            Err(fault) => Err(fault),
+        }
     }
 
-    pub(super) fn unseal(&self) -> &UnsealKey {
-        &self.unseal
-    }
-
-    /// Replaces the file, unless another process did so before.
+    /// Replaces the file, unless another process did so since it was read.
     pub(super) fn replace(&mut self, contents: &Contents) -> Result<(), KeyFault> {
-        let sealed = contents.seal(&self.unseal)?;
+        let sealed = contents.seal(&UnsealKey::read(&self.unseal)?)?;
         replace(&self.path, self.seen, &sealed)
-            .map_err(|problem| KeyFault::file("replace the key file", &self.path, problem))?;
+            .map_err(|problem| self.fault("replace the key file", problem))?;
         self.seen = Some(sha256(&[&sealed]));
         Ok(())
+    }
+
+    /// Whether to read the file may tell something new.
+    pub(super) fn is_worth(&self, look: Look) -> bool {
+        match (Stamp::of(&self.path), self.looked) {
+            (Some(now), Some((then, Looked::Failed))) => now != then || look == Look::Regular,
+            (Some(now), Some((then, Looked::Opened))) => now != then,
+            (Some(_), None) => true,
+            (None, _) => look == Look::Regular,
+        }
+    }
+
+    pub(super) fn fault(&self, doing: &'static str, problem: FileProblem) -> KeyFault {
+        KeyFault::file(doing, &self.path, problem)
+    }
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let facts = fs::metadata(path).ok()?;
+        Some(Self {
+            place: (facts.dev(), facts.ino()),
+            len: facts.len(),
+            modified: (facts.mtime(), facts.mtime_nsec()),
+            changed: (facts.ctime(), facts.ctime_nsec()),
+        })
     }
 }
 

@@ -1,43 +1,42 @@
 //! The private keys that sign our answers, and their public halves.
 
-use std::sync::OnceLock;
-
 use aws_lc_rs::signature::RsaKeyPair;
-use zeroize::Zeroizing;
 
 use super::contents::RsaParts;
-use crate::fault::VaultFault;
-use crate::jwk::{Jwk, JwkUse, RSA_EXPONENT};
+use crate::fault::{KeyFault, VaultFault};
+use crate::jwk::Jwk;
 use crate::rsa::{RsaScheme, sign};
 
-/// An RSA-2048 key; the private half is parsed at its first use.
+/// An RSA-2048 key.
 pub(crate) struct SigningKey {
-    pkcs8: Zeroizing<Vec<u8>>,
-    parsed: OnceLock<Option<RsaKeyPair>>,
+    version: u32,
+    pair: RsaKeyPair,
     jwk: Jwk,
 }
 
 impl SigningKey {
-    pub(super) fn of(parts: &RsaParts) -> Self {
-        Self {
-            pkcs8: Zeroizing::new(parts.pkcs8.bytes().to_vec()),
-            parsed: OnceLock::new(),
-            jwk: Jwk::of_modulus(parts.modulus.bytes(), &RSA_EXPONENT, JwkUse::Sign),
-        }
+    /// Parses the private half, which takes a fraction of a millisecond.
+    pub(super) fn of(parts: &RsaParts, jwk: Jwk) -> Result<Self, KeyFault> {
+        let pair = RsaKeyPair::from_pkcs8(parts.pkcs8.bytes());
+        let pair = pair.map_err(|_| KeyFault::Make("RSA signing key"))?;
+        Ok(Self { version: parts.version, pair, jwk })
     }
 
     /// Signs the concatenated parts.
     pub(crate) fn sign(&self, scheme: RsaScheme, message: &[&[u8]]) -> Result<Vec<u8>, VaultFault> {
-        let pair = self.parsed.get_or_init(|| RsaKeyPair::from_pkcs8(&self.pkcs8).ok());
-        sign(pair.as_ref().ok_or(VaultFault("read its signing key"))?, scheme, message)
+        sign(&self.pair, scheme, message)
     }
 
     /// The id under which the public half is published.
     pub(crate) fn kid(&self) -> &str {
-        self.jwk.kid.as_deref().unwrap_or_default()
+        self.jwk.kid()
     }
 
     pub(super) fn jwk(&self) -> &Jwk {
         &self.jwk
+    }
+
+    pub(super) fn version(&self) -> u32 {
+        self.version
     }
 }

@@ -1,73 +1,67 @@
-//! The key that seals the key file.
+//! The key that seals the key file: read when it is needed, and wiped after it.
 
-use std::fmt;
+use std::io;
 use std::path::Path;
 
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::contents::random;
 use super::file;
 use crate::fault::{FileProblem, KeyFault};
 use crate::hex;
 
-/// The key that seals the key file: 32 bytes.
-#[derive(ZeroizeOnDrop)]
-pub struct UnsealKey([u8; 32]);
+const LEN: usize = 32;
+
+/// The key that seals the key file: 32 bytes, which stay in one place until they are wiped.
+pub(super) struct UnsealKey(Zeroizing<Vec<u8>>);
 
 impl UnsealKey {
-    /// Reads the file, or makes it with a random key and mode 0600.
+    /// Reads the file.
     ///
     /// # Errors
-    /// When group or others may read the file, it belongs to another user, or
-    /// it does not hold 64 hexadecimal digits.
-    pub fn read_or_create(path: &Path) -> Result<Self, KeyFault> {
-        if let Some(key) = Self::read(path)? {
-            return Ok(key);
-        }
-        let key = Self(*random::<32>()?);
-        let mut line = Zeroizing::new(String::with_capacity(65));
-        line.push_str(&hex::write(&key.0));
-        line.push('\n');
-        let fault = |problem| KeyFault::file("write the unseal key", path, problem);
-        match file::replace(path, None, line.as_bytes()) {
-            Ok(()) => Ok(key),
-            // Another process has its first start at the same time: its key is ours then.
-            Err(FileProblem::Changed) => {
-                Self::read(path)?.ok_or_else(|| fault(FileProblem::Changed))
-            }
-            Err(problem) => Err(fault(problem)),
-        }
-    }
-
-    fn read(path: &Path) -> Result<Option<Self>, KeyFault> {
-        let found = file::read(path)
-            .map_err(|problem| KeyFault::file("read the unseal key", path, problem))?;
-        let Some(bytes) = found else { return Ok(None) };
+    /// When it is missing, group or others may read it, it belongs to another
+    /// user, or it does not hold 64 hexadecimal digits.
+    pub(super) fn read(path: &Path) -> Result<Self, KeyFault> {
+        let missing = || FileProblem::Io(io::Error::from(io::ErrorKind::NotFound));
+        let bytes = file::read(path).and_then(|found| found.ok_or_else(missing));
+        let bytes =
+            bytes.map_err(|problem| KeyFault::file("read the unseal key", path, problem))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| KeyFault::UnsealKey)?;
-        Self::from_hex(text.trim_ascii()).map(Some)
+        Self::parse(text.trim_ascii()).ok_or(KeyFault::UnsealKey)
     }
 
-    /// Reads 64 hexadecimal digits.
-    ///
-    /// # Errors
-    /// When the text is anything else.
-    pub fn from_hex(text: &str) -> Result<Self, KeyFault> {
-        let bytes = hex::parse(text).ok_or(KeyFault::UnsealKey)?;
-        Ok(Self(*bytes))
+    /// Reads the file, or makes it with a random key and mode 0600.
+    pub(super) fn read_or_create(path: &Path) -> Result<Self, KeyFault> {
+        let mut line = hex::write(&random(LEN)?);
+        line.push('\n');
+        match file::replace(path, None, line.as_bytes()) {
+            // It was there, or another process has its first start at the same time.
+            Ok(()) | Err(FileProblem::Changed) => Self::read(path),
+            Err(problem) => Err(KeyFault::file("write the unseal key", path, problem)),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new(vec![0; LEN]);
+        hex::read(text, &mut bytes)?;
+        Some(Self(bytes))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
-
-    /// The key file keeps one, to seal what it is replaced with.
-    pub(super) fn copy(&self) -> Self {
-        Self(self.0)
-    }
 }
 
-impl fmt::Debug for UnsealKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UnsealKey(****)")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unseal_key_is_64_hexadecimal_digits() {
+        let key = UnsealKey::parse(&"5A".repeat(32)).unwrap();
+        assert_eq!(key.bytes(), [0x5a; 32]);
+        for text in ["".to_owned(), "g".repeat(64), "a".repeat(63), "a".repeat(65)] {
+            assert!(UnsealKey::parse(&text).is_none());
+        }
     }
 }

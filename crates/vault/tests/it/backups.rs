@@ -1,8 +1,8 @@
 //! Backups: what was written is read, and nothing else ever is.
 
-use kunji_vault::{
-    BACKUP_CHUNK_LEN_MAX, BackupError, KeyRing, Part, UnsealKey, Vault, copy_backup,
-};
+use std::time::Duration;
+
+use kunji_vault::{BACKUP_CHUNK_LEN_MAX, BackupError, KeyRing, Part, Vault, copy_backup};
 use proptest::prelude::*;
 
 fn vault() -> Vault {
@@ -120,11 +120,11 @@ fn every_bit_of_it_counts() {
 fn other_keys_are_told_from_damage_and_old_keys_still_open() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.sealed");
-    let unseal = || UnsealKey::from_hex(&"5a".repeat(32)).unwrap();
-    let ring = || KeyRing::open_or_create(&path, &unseal()).unwrap();
+    let unseal = folder.path().join("unseal");
+    let ring = || KeyRing::open_or_create(&path, &unseal, 0).unwrap();
     let before = write(&Vault::new(ring()), &[b"one"], b"end");
-    let mut rotated = ring();
-    rotated.rotate().unwrap();
+    let rotated = ring();
+    rotated.rotate(0, Duration::ZERO).unwrap();
     let vault_now = Vault::new(rotated);
     assert_eq!(read(&vault_now, &before).unwrap().len(), 2);
     let after = write(&vault_now, &[b"one"], b"end");

@@ -1,5 +1,7 @@
 //! PIN blocks: what opens, what does not, and that nothing panics.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kunji_vault::{
@@ -23,7 +25,7 @@ fn vault() -> Vault {
     Vault::new(KeyRing::ephemeral().unwrap())
 }
 
-fn seal(vault: &Vault, alg: BlockAlg, pin: &str) -> String {
+pub(crate) fn seal(vault: &Vault, alg: BlockAlg, pin: &str) -> String {
     let maker = BlockMaker::from_jwks(&vault.jwks(), alg).unwrap();
     maker.seal(pin, PinUse::Mpin, "TXN-1", NOW_MS).unwrap()
 }
@@ -33,7 +35,7 @@ fn open(vault: &Vault, text: &str, opening: &Opening<'_>) -> Result<ClearPin, Un
 }
 
 /// Whether the text opens, and opens to this PIN.
-fn opens_to(vault: &Vault, text: &str, pin: &str) -> Option<bool> {
+pub(crate) fn opens_to(vault: &Vault, text: &str, pin: &str) -> Option<bool> {
     let clear = Opening { transit: Transit::ClearAllowed, ..OPENING };
     let expected = open(vault, pin, &clear).unwrap();
     let verifier = vault.enroll("owner", &expected).unwrap();
@@ -166,27 +168,27 @@ fn a_pin_of_no_or_too_many_bytes_does_not_open() {
 
 #[test]
 fn a_block_of_an_older_key_still_opens() {
-    let mut ring = KeyRing::ephemeral().unwrap();
+    let ring = KeyRing::ephemeral().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let unseal = kunji_vault::UnsealKey::from_hex(&"5a".repeat(32)).unwrap();
+    let unseal = folder.path().join("unseal");
     let path = folder.path().join("keys");
-    let reopen = || KeyRing::open_or_create(&path, &unseal).unwrap();
+    let reopen = || KeyRing::open_or_create(&path, &unseal, 0).unwrap();
     let before = Vault::new(reopen());
     before.ready_rsa().unwrap();
     let texts = [BlockAlg::EcdhEs, BlockAlg::RsaOaep256].map(|alg| seal(&before, alg, "4821"));
-    reopen().rotate().unwrap();
+    reopen().rotate(0, Duration::ZERO).unwrap();
     let after = Vault::new(reopen());
     for text in &texts {
         assert_eq!(opens_to(&after, text, "4821"), Some(true));
     }
-    ring.rotate().unwrap();
+    ring.rotate(0, Duration::ZERO).unwrap();
     assert_eq!(opens_to(&Vault::new(ring), &texts[0], "4821"), None);
 }
 
 #[test]
 fn the_key_set_names_the_newest_key_first() {
-    let mut ring = KeyRing::ephemeral().unwrap();
-    ring.rotate().unwrap();
+    let ring = KeyRing::ephemeral().unwrap();
+    ring.rotate(0, Duration::ZERO).unwrap();
     let vault = Vault::new(ring);
     vault.ready_rsa().unwrap();
     let set: serde_json::Value = serde_json::from_str(&vault.jwks()).unwrap();

@@ -1,8 +1,10 @@
 //! Signatures over checkpoints: verified with public keys alone, and of no other use.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kunji_vault::{CheckpointKeys, KeyRing, RsaPublic, RsaScheme, UnsealKey, Vault};
+use kunji_vault::{CheckpointKeys, KeyRing, RsaPublic, RsaScheme, Vault};
 use serde_json::Value;
 
 use crate::pins::vault;
@@ -43,13 +45,13 @@ fn a_key_set_without_a_signing_key_is_refused() {
 #[test]
 fn checkpoints_signed_before_a_rotation_still_verify() {
     let folder = tempfile::tempdir().unwrap();
-    let unseal = UnsealKey::from_hex(&"5a".repeat(32)).unwrap();
-    let open = || KeyRing::open_or_create(&folder.path().join("vault.keys"), &unseal).unwrap();
+    let unseal = folder.path().join("unseal");
+    let open = || KeyRing::open_or_create(&folder.path().join("vault.keys"), &unseal, 0).unwrap();
     let before = Vault::new(open());
     before.ready_signing().unwrap();
     let (kid, signature) = before.sign_checkpoint(&DIGEST).unwrap();
-    let mut ring = open();
-    ring.rotate().unwrap();
+    let ring = open();
+    ring.rotate(0, Duration::ZERO).unwrap();
     let after = Vault::new(ring);
     assert_ne!(after.sign_checkpoint(&DIGEST).unwrap().0, kid);
     let keys = CheckpointKeys::from_jwks(&after.jwks()).unwrap();

@@ -1,5 +1,7 @@
 //! JWE around a JWS: what opens, and that a PIN block is not told apart.
 
+use std::time::Duration;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPublicEncryptingKey,
@@ -9,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kunji_vault::{
     BlockAlg, BlockMaker, JWE_LEN_MAX, JweParts, JwsParts, KeyRing, Opening, PinBlock, PinUse,
-    RsaPublic, Transit, UnsealKey, Vault,
+    RsaPublic, Transit, Vault,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -264,14 +266,14 @@ fn a_vault_without_an_rsa_key_opens_nothing() {
 #[test]
 fn after_rotation_the_named_key_opens_and_the_newest_is_the_unnamed_one() {
     let folder = tempfile::tempdir().unwrap();
-    let unseal = UnsealKey::from_hex(&"5a".repeat(32)).unwrap();
-    let reopen = || KeyRing::open_or_create(&folder.path().join("keys"), &unseal).unwrap();
+    let unseal = folder.path().join("unseal");
+    let reopen = || KeyRing::open_or_create(&folder.path().join("keys"), &unseal, 0).unwrap();
     let before = Vault::new(reopen());
     before.ready_rsa().unwrap();
     let unnamed = r#"{"alg":"RSA-OAEP-256","enc":"A256GCM"}"#;
     let craft = |vault: &Vault| crafted(vault, unnamed, JWS, &[7; 32], &OAEP_SHA256_MGF1SHA256);
     let (named, older) = (sealed(&before), craft(&before));
-    reopen().rotate().unwrap();
+    reopen().rotate(0, Duration::ZERO).unwrap();
     let after = Vault::new(reopen());
     assert!(after.open_jws_envelope(&named).is_ok());
     assert!(after.open_jws_envelope(&older).is_err());

@@ -17,6 +17,8 @@ mod messages;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod rsa_keys;

@@ -1,43 +1,12 @@
 //! The vault's own signing keys: made once, kept, rotated, published.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::time::Duration;
 
-use kunji_vault::{
-    BlockAlg, BlockMaker, FileProblem, KeyFault, KeyRing, RsaPublic, RsaScheme, UnsealKey, Vault,
-};
+use kunji_vault::{BlockAlg, BlockMaker, KeyRing, RsaPublic, RsaScheme, Vault};
 use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::key_file::Place;
 use crate::pins::vault;
-
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("vault.keys")
-    }
-
-    fn ring(&self) -> KeyRing {
-        let unseal = UnsealKey::from_hex(&"5a".repeat(32)).unwrap();
-        KeyRing::open_or_create(&self.path(), &unseal).unwrap()
-    }
-
-    fn vault(&self) -> Vault {
-        Vault::new(self.ring())
-    }
-
-    fn format(&self) -> u8 {
-        fs::read(self.path()).unwrap()[11]
-    }
-}
 
 fn keys(vault: &Vault) -> Vec<Value> {
     let set: Value = serde_json::from_str(&vault.jwks()).unwrap();
@@ -123,15 +92,13 @@ fn a_signing_key_that_claims_to_encrypt_is_skipped() {
 fn signing_keys_survive_reopening_and_rotation() {
     let place = Place::new();
     let before = place.vault();
-    assert_eq!(place.format(), 1);
     before.ready_signing().unwrap();
-    assert_eq!(place.format(), 2);
     let (kid, signature) = before.sign(RsaScheme::Pss, &[b"m"]).unwrap();
     let after = place.vault();
     after.ready_signing().unwrap();
     assert_eq!(after.jwks(), before.jwks());
-    place.ring().rotate().unwrap();
-    place.ring().rotate().unwrap();
+    place.open().rotate(0, Duration::ZERO).unwrap();
+    place.open().rotate(0, Duration::ZERO).unwrap();
     let rotated = place.vault();
     rotated.ready_signing().unwrap();
     let published = signing(&rotated);
@@ -145,32 +112,17 @@ fn signing_keys_survive_reopening_and_rotation() {
 
 #[test]
 fn a_ring_rotated_in_memory_signs_with_its_newest_key() {
-    let mut ring = KeyRing::ephemeral().unwrap();
-    ring.rotate().unwrap();
+    let ring = KeyRing::ephemeral().unwrap();
+    ring.rotate(0, Duration::ZERO).unwrap();
     let vault = Vault::new(ring);
     vault.ready_signing().unwrap();
     assert_eq!(signing(&vault).len(), 1);
 }
 
-#[test]
-fn a_writer_does_not_undo_what_another_one_wrote() {
-    let place = Place::new();
-    let late = place.vault();
-    place.ring().rotate().unwrap();
-    let bytes = fs::read(place.path()).unwrap();
-    let fault = late.ready_signing().unwrap_err();
-    assert!(matches!(fault, KeyFault::File { problem: FileProblem::Changed, .. }));
-    assert_eq!(fs::read(place.path()).unwrap(), bytes);
-    assert!(late.sign_jws(b"{}").is_err());
-    assert!(signing(&late).is_empty());
-}
-
 /// A file that was written before there were signing keys.
 #[test]
 fn a_file_of_format_1_still_opens_and_takes_a_signing_key() {
-    let place = Place::new();
-    fs::write(place.path(), include_bytes!("../vectors/format-1.keys")).unwrap();
-    fs::set_permissions(place.path(), Permissions::from_mode(0o600)).unwrap();
+    let place = Place::holding(include_bytes!("../vectors/format-1.keys"));
     let old = place.vault();
     let names = "1E0wxv0Iywvg7X06zDtcZDBQBhpQNPNU1lfPtv-2kL8 \
                  WqpuTyZ4CnoqPtqpvm5oIB7ZYY2Ic-Z3fxcM7XJhtMY \
@@ -182,6 +134,6 @@ fn a_file_of_format_1_still_opens_and_takes_a_signing_key() {
     let again = place.vault();
     assert_eq!(again.key_names(), names);
     assert_eq!(signing(&again).len(), 1);
-    place.ring().rotate().unwrap();
+    place.open().rotate(0, Duration::ZERO).unwrap();
     assert_eq!(signing(&place.vault()).len(), 2);
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use kunji_vault::{Fingerprint, KeyRing, PinBlock, Sealed, UnsealKey, Vault, Verifier};
+use kunji_vault::{Fingerprint, KeyRing, PinBlock, Sealed, Vault, Verifier};
 use serde::Deserialize;
 
 use crate::pins::pin;
@@ -43,8 +43,10 @@ fn vault() -> Vault {
     let path = folder.path().join("vault.keys");
     fs::write(&path, include_bytes!("../vectors/format-2.keys")).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    let unseal = UnsealKey::from_hex(UNSEAL).unwrap();
-    Vault::new(KeyRing::open_or_create(&path, &unseal).unwrap())
+    let unseal = folder.path().join("unseal.key");
+    fs::write(&unseal, UNSEAL).unwrap();
+    fs::set_permissions(&unseal, Permissions::from_mode(0o600)).unwrap();
+    Vault::new(KeyRing::open(&path, &unseal, 0).unwrap())
 }
 
 fn read(json: &serde_json::Value) -> Verifier {

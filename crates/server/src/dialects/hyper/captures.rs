@@ -207,7 +207,7 @@ impl Sitting {
                 Purpose::Balance => PageKind::CheckBalance,
             },
             txn: order.txn.as_str(),
-            kid: issuer.vault.block_kid(),
+            kid: &issuer.vault.block_kid(),
             pin_length: credential.as_ref().map_or(0, |one| one.pin.length.digits()),
             otp_length: u8::try_from(kunji_vault::OTP_LEN).unwrap_or(u8::MAX),
             bank: app.config().upi.bank(iin).map_or(iin, |bank| &bank.name),

@@ -164,7 +164,7 @@ impl Room {
         let random: [u8; 32] = issuer.vault.random().map_err(Fault::from)?;
         let id = URL_SAFE_NO_PAD.encode(random);
         Ok(Self {
-            kid: issuer.vault.block_kid().to_owned(),
+            kid: issuer.vault.block_kid(),
             url: format!("{}{}/{id}/page", app.public_url(), super::CAPTURES),
             id: CaptureId::parse(&id)?,
             issuer,
