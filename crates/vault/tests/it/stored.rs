@@ -1,11 +1,9 @@
 //! What the first builds stored is understood for good: verifiers, fingerprints, messages.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-
-use kunji_vault::{Fingerprint, KeyRing, PinBlock, Sealed, UnsealKey, Vault, Verifier};
+use kunji_vault::{Fingerprint, PinBlock, Sealed, Vault, Verifier};
 use serde::Deserialize;
 
+use crate::key_file::{Place, put};
 use crate::pins::pin;
 
 const UNSEAL: &str = "be5afa1c61aa9573d7343d07a9ced423b44367e104aee3545f13505e7eb0e968";
@@ -39,12 +37,9 @@ fn stored() -> Stored {
 }
 
 fn vault() -> Vault {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("vault.keys");
-    fs::write(&path, include_bytes!("../vectors/format-2.keys")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    let unseal = UnsealKey::from_hex(UNSEAL).unwrap();
-    Vault::new(KeyRing::open_or_create(&path, &unseal).unwrap())
+    let place = Place::holding(include_bytes!("../vectors/format-2.keys"));
+    put(&place.unseal(), UNSEAL.as_bytes());
+    place.vault()
 }
 
 fn read(json: &serde_json::Value) -> Verifier {
