@@ -104,8 +104,9 @@ fn first_kid(kunji: &Kunji) -> String {
     BlockMaker::from_jwks(&keys, BlockAlg::EcdhEs).unwrap().kid().to_owned()
 }
 
+/// Waits for what another process does by itself.
 #[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "never: {what}");

@@ -13,10 +13,11 @@ use memchr::memmem;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+use crate::keys::wait_until;
 use crate::support::blocks::{maker, sealed, sealed_change};
 use crate::support::line::Line;
 use crate::support::watched::Watched;
-use crate::support::{CHANGE_MPIN, KUNJI, Kunji, RESET_PIN, change, fresh, reset, signal};
+use crate::support::{CHANGE_MPIN, KUNJI, Kunji, RESET_PIN, change, fresh, reset, run, signal};
 
 const SET_RESET: &str = "/api/axis/upi/set-reset-mpin";
 const OTP_REQUEST: &str = "/api/axis/upi/otp/request";
@@ -290,6 +291,15 @@ fn work_in_the_clear(kunji: &Kunji, holder: &Holder) -> String {
     otp
 }
 
+/// Has the key file opened once more, for what another process wrote into it.
+fn take_over_new_keys(kunji: &Kunji, data: &Path) {
+    let offered = || maker(kunji, BlockAlg::EcdhEs).kid().to_owned();
+    let before = offered();
+    let (code, _, error) = run(&["keys", "rotate", "--now", "--data", data.to_str().unwrap()], "");
+    assert_eq!(code, Some(0), "{error}");
+    wait_until("new keys", || offered() != before);
+}
+
 #[test]
 fn a_core_of_a_sandbox_holds_no_digits_that_it_was_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -302,6 +312,7 @@ fn a_core_of_a_sandbox_holds_no_digits_that_it_was_told() {
         let at_work: Vec<_> = HOLDERS.iter().map(work).collect();
         at_work.into_iter().map(|one| one.join().unwrap().into_bytes()).collect::<Vec<_>>()
     });
+    take_over_new_keys(&kunji, &folder.path().join("sand"));
     // Its answer is of another kind, so that it is not in the way.
     kunji.get("/livez");
     let memory = Memory::of(kunji.process.id());

@@ -11,6 +11,7 @@ use super::contents::Contents;
 use super::unseal::UnsealKey;
 use crate::digest::sha256;
 use crate::fault::{FileProblem, KeyFault};
+use crate::wash::leaving_nothing;
 
 /// Three times what a full ring takes.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
@@ -67,7 +68,9 @@ impl KeyFile {
         self.looked = stamp.map(|stamp| (stamp, Looked::Failed));
         let fault = |problem| KeyFault::file("open the key file", &self.path, problem);
         let Some(bytes) = read(&self.path).map_err(fault)? else { return Ok(None) };
-        let contents = Contents::open(&bytes, &UnsealKey::read(&self.unseal)?).map_err(fault)?;
+        let contents = leaving_nothing(|| {
+            Contents::open(&bytes, &UnsealKey::read(&self.unseal)?).map_err(fault)
+        })?;
         self.seen = Some(sha256(&[&bytes]));
         self.looked = stamp.map(|stamp| (stamp, Looked::Opened));
         Ok(Some(contents))
@@ -81,7 +84,7 @@ impl KeyFile {
 
     /// Makes the first keys, and what opens them.
     pub(super) fn begin(&mut self, now_ms: i64) -> Result<Contents, KeyFault> {
-        UnsealKey::read_or_create(&self.unseal)?;
+        leaving_nothing(|| UnsealKey::read_or_create(&self.unseal))?;
         let contents = Contents::fresh(Some(now_ms))?;
         match self.replace(&contents) {
             Ok(()) => Ok(contents),
@@ -93,7 +96,7 @@ impl KeyFile {
 
     /// Replaces the file, unless another process did so since it was read.
     pub(super) fn replace(&mut self, contents: &Contents) -> Result<(), KeyFault> {
-        let sealed = contents.seal(&UnsealKey::read(&self.unseal)?)?;
+        let sealed = leaving_nothing(|| contents.seal(&UnsealKey::read(&self.unseal)?))?;
         replace(&self.path, self.seen, &sealed)
             .map_err(|problem| self.fault("replace the key file", problem))?;
         self.seen = Some(sha256(&[&sealed]));
