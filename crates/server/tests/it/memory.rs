@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use kunji_vault::{BlockAlg, Layout, PinUse, TokenKey};
+use memchr::memmem;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
@@ -102,44 +103,65 @@ impl Holder {
     }
 }
 
-/// What a core would hold: the writable memory, mapping by mapping.
-struct Memory(Vec<(String, Vec<u8>)>);
+fn len_of(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap()
+}
+
+/// What a core would hold: the writable memory. Each part is in one piece and has its address.
+struct Memory(Vec<(u64, Vec<u8>)>);
 
 impl Memory {
     /// Reads the memory of a process that has answered all it was asked.
     fn of(process: u32) -> Self {
+        const PIECE: usize = 64 * 1024;
         let memory = File::open(format!("/proc/{process}/mem")).unwrap();
-        let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-        let read = |line: &str| {
-            let (range, rest) = line.split_once(' ')?;
-            let (from, to) = range.split_once('-')?;
-            let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
-            let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-            let readable = rest.starts_with("rw") && memory.read_exact_at(&mut bytes, from).is_ok();
-            readable.then(|| (line.to_owned(), bytes))
-        };
-        let read: Vec<_> = maps.lines().filter_map(read).collect();
-        assert!(read.iter().any(|(line, _)| line.ends_with("[heap]")), "no memory is read");
-        Self(read)
+        let mut parts: Vec<(u64, Vec<u8>)> = Vec::new();
+        for line in fs::read_to_string(format!("/proc/{process}/maps")).unwrap().lines() {
+            let (range, rest) = line.split_once(' ').unwrap();
+            let (from, to) = range.split_once('-').unwrap();
+            let [mut from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
+            let mut piece = vec![0; PIECE];
+            while rest.starts_with("rw") && from < to {
+                piece.resize(PIECE.min(usize::try_from(to - from).unwrap()), 0);
+                // A mapping may be gone by now, or be one that cannot be read.
+                let Ok(()) = memory.read_exact_at(&mut piece, from) else { break };
+                let next = from + len_of(&piece);
+                // Most of it was never touched.
+                if piece != vec![0; piece.len()] {
+                    match parts.last_mut() {
+                        Some((start, part)) if *start + len_of(part) == from => {
+                            part.extend_from_slice(&piece);
+                        }
+                        _ => parts.push((from, piece.clone())),
+                    }
+                }
+                from = next;
+            }
+        }
+        assert!(!parts.is_empty(), "no memory is read");
+        Self(parts)
     }
 
     /// Where a secret stands, and what stands around it.
     fn places(&self, secret: &[u8]) -> Vec<String> {
         let digits = secret.iter().all(u8::is_ascii_digit);
         let mut found = Vec::new();
-        for (line, bytes) in &self.0 {
-            let first = secret[0];
-            let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
-            for (at, _) in starts.filter(|(at, _)| bytes[*at..].starts_with(secret)) {
+        for (start, bytes) in &self.0 {
+            for at in memmem::find_iter(bytes, secret) {
                 // Within a longer number, as a time or a counter, digits mean nothing.
                 let is_digit = |at: Option<usize>| {
                     at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit)
                 };
-                if digits && (is_digit(at.checked_sub(1)) || is_digit(Some(at + secret.len()))) {
+                let end = at + secret.len();
+                if digits && (is_digit(at.checked_sub(1)) || is_digit(Some(end))) {
                     continue;
                 }
-                let around = &bytes[at.saturating_sub(48)..bytes.len().min(at + secret.len() + 24)];
-                found.push(format!("{line} +{at:x}: {}", around.escape_ascii()));
+                let around = &bytes[at.saturating_sub(64)..bytes.len().min(end + 32)];
+                found.push(format!(
+                    "{:x}: {}",
+                    start + len_of(&bytes[..at]),
+                    around.escape_ascii()
+                ));
             }
         }
         found
