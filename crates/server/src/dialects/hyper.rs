@@ -47,6 +47,13 @@ pub(super) fn routes() -> Router<App> {
         .route("/hyper/v1/capture.js", asset("text/javascript; charset=utf-8", SCRIPT))
 }
 
+/// Whether the path is of the page on which a customer enters secrets, which an app opens.
+pub(super) fn is_page(path: &str) -> bool {
+    let capture = path.strip_prefix(CAPTURES).and_then(|rest| rest.strip_prefix('/'));
+    let id = capture.and_then(|rest| rest.strip_suffix("/page"));
+    id.is_some_and(|id| !id.contains('/'))
+}
+
 const STYLE: &str = include_str!("../../assets/capture.css");
 const SCRIPT: &str = include_str!("../../assets/capture.js");
 
