@@ -28,6 +28,7 @@ use crate::config::{AxisMode, Changes, Config, Connections, Layers, Place, Shape
 use crate::errands;
 use crate::hardening::{self, Keys};
 use crate::listener::{self, ListenerLimits};
+use crate::open_files;
 use crate::routes;
 use crate::sandbox::banner::banner;
 use crate::sandbox::gate::{Gate, HostName, WebOrigin};
@@ -262,8 +263,12 @@ async fn listen(
 fn limits(config: &Config) -> ListenerLimits {
     let Connections { connections_max, peer_connections_max, trusted_peers, idle_timeout } =
         config.connections.clone();
+    let fit = open_files::connections_that_fit(connections_max);
+    if fit < connections_max {
+        tracing::warn!("the limit of open files leaves room for {fit} connections");
+    }
     ListenerLimits {
-        connections_max,
+        connections_max: fit,
         peer_connections_max,
         trusted_peers,
         idle_timeout,

@@ -599,7 +599,7 @@ impl Phone {
         let Some(opened) = ask(line, &posted(PROCESS, "", body.as_bytes())) else { return false };
         let capture = opened.json()["payload"]["captureId"].as_str().unwrap().to_owned();
         let path = format!("/kunji/v1/sandbox/outbox?to=9190000{:05}", self.nth);
-        let outbox = format!("GET {path} HTTP/1.1\r\nhost: kunji\r\n\r\n");
+        let outbox = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         let Some(outbox) = ask(line, outbox.as_bytes()) else { return false };
         let otp = outbox.json()[0]["otp"].as_str().unwrap().to_owned();
         self.sets += 1;

@@ -220,7 +220,7 @@ fn pipelined_requests_are_answered_in_their_order() {
 #[test]
 fn two_lengths_or_two_codings_smuggle_nothing() {
     let watched = sandbox();
-    let body = "GET /livez HTTP/1.1\r\nhost: a\r\n\r\n";
+    let body = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for lines in [
         "content-length: 0\r\ncontent-length: 31\r\n",
         "content-length: 0\r\ntransfer-encoding: chunked\r\n",
@@ -231,7 +231,7 @@ fn two_lengths_or_two_codings_smuggle_nothing() {
         "content-length : 0\r\n",
     ] {
         let mut line = Line::open(watched.kunji.address()).unwrap();
-        let head = format!("POST {CHANGE_MPIN} HTTP/1.1\r\nhost: a\r\n{lines}\r\n");
+        let head = format!("POST {CHANGE_MPIN} HTTP/1.1\r\nhost: localhost\r\n{lines}\r\n");
         line.say(head.as_bytes()).unwrap();
         // A server that has refused the head may be gone before the rest was said.
         let _ = line.say(body.as_bytes());
@@ -247,9 +247,9 @@ fn two_lengths_or_two_codings_smuggle_nothing() {
 fn garbage_and_oversized_heads_are_refused() {
     let watched = sandbox();
     let long_header =
-        format!("GET /livez HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(40 * 1024));
+        format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(40 * 1024));
     let many_headers = format!("GET /livez HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(5000));
-    let long_path = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(40 * 1024));
+    let long_path = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(40 * 1024));
     let http_2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     for (bytes, statuses) in [
@@ -261,7 +261,7 @@ fn garbage_and_oversized_heads_are_refused() {
         (b"\0\0\0\0\r\n\r\n", &[400]),
         (b"GET\r\n\r\n", &[400]),
         (b"GET / HTTP/9.9\r\n\r\n", &[400, 505]),
-        (b"GET /\x00 HTTP/1.1\r\nhost: a\r\n\r\n", &[400]),
+        (b"GET /\x00 HTTP/1.1\r\nhost: localhost\r\n\r\n", &[400]),
         (b"GET / HTTP/1.1\r\nx\x00: a\r\n\r\n", &[400]),
         (b"GET / HTTP/1.1\r\nx: a\x00b\r\n\r\n", &[400]),
         (&[0xff; 3000], &[400]),
@@ -319,7 +319,7 @@ fn paths_that_lead_nowhere_are_not_found() {
             assert!(answer.status >= 400, "{method} {path}: {}", answer.status);
         }
     }
-    for raw in [&b"GET /\xff\xfe HTTP/1.1\r\nhost: a\r\n\r\n"[..], b"CONNECT a:1 HTTP/1.1\r\n\r\n"]
+    for raw in [&b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n"[..], b"CONNECT a:1 HTTP/1.1\r\n\r\n"]
     {
         let mut line = Line::open(address).unwrap();
         line.say(raw).unwrap();

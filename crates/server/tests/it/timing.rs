@@ -168,7 +168,7 @@ fn strangers_wait_as_long_as_holders() {
         body.to_string()
     };
     let post = |body: String| {
-        let head = format!("POST {CHANGE_MPIN} HTTP/1.1\r\nhost: a\r\nx-kunji-mode: live\r\n");
+        let head = format!("POST {CHANGE_MPIN} HTTP/1.1\r\nhost: localhost\r\nx-kunji-mode: live\r\n");
         let rest =
             format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
         [head, rest, body].concat().into_bytes()

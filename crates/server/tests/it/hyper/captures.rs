@@ -320,7 +320,7 @@ fn cancel_after_success(kunji: &Kunji) -> Said {
 fn a_result_that_is_waited_for_comes_with_the_secrets() {
     let kunji = Kunji::sandbox();
     let capture = App::let_in(&kunji, NISHA).open_balance(ACC_2);
-    let ask = format!("GET {}/result HTTP/1.1\r\nhost: kunji\r\n\r\n", capture.path());
+    let ask = format!("GET {}/result HTTP/1.1\r\nhost: localhost\r\n\r\n", capture.path());
     let waiting: Vec<_> = (0..20)
         .map(|_| {
             let mut line = Line::open(kunji.address()).unwrap();
@@ -350,7 +350,7 @@ fn a_capture_that_is_waited_for_ends_with_its_time() {
     let kunji = Kunji::sandbox();
     let capture = App::let_in(&kunji, NISHA).open_balance(ACC_2);
     let mut line = Line::open(kunji.address()).unwrap();
-    let ask = format!("GET {}/result HTTP/1.1\r\nhost: kunji\r\n\r\n", capture.path());
+    let ask = format!("GET {}/result HTTP/1.1\r\nhost: localhost\r\n\r\n", capture.path());
     line.say(ask.as_bytes()).unwrap();
     kunji.advance("5m");
     let text = error_text(&capture.request_id, "JP_001", "Timed Out");

@@ -117,7 +117,7 @@ pub(crate) fn is_closed(error: &io::Error) -> bool {
 pub(crate) fn posted(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let len = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: kunji\r\ncontent-type: application/json\r\n{headers}content-length: {len}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{headers}content-length: {len}\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
 }
