@@ -247,7 +247,8 @@ impl App {
         if !configured.is_empty() {
             return configured.to_owned();
         }
-        let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let host =
+            headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
         match host.filter(|host| self.is_sandbox() && !is_unspecified(host.host())) {
             Some(host) => format!("http://{host}"),
             None => self.shared.base.get().cloned().unwrap_or_default(),

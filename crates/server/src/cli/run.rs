@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::http::Uri;
 use axum::Router;
+use axum::http::Uri;
 use clap::Args;
 use kunji_vault::{HmacKey, Transit};
 use prometheus_client::metrics::gauge::Gauge;
@@ -221,7 +221,13 @@ async fn listen(
     let figures = telemetry::metrics::router(Arc::clone(metrics));
     for (address, router) in health.into_iter().chain(config.metrics.map(|at| (at, figures))) {
         let (listener, limits) = (bind(address).await?, ListenerLimits::default());
-        listening.spawn(listener::serve(listener, router, limits, stopped.clone(), Gauge::default()));
+        listening.spawn(listener::serve(
+            listener,
+            router,
+            limits,
+            stopped.clone(),
+            Gauge::default(),
+        ));
     }
     let mut ends = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     announce(&base)?;
@@ -281,7 +287,7 @@ fn reachable(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     SocketAddr::new(ip, listening.port())
 }

@@ -314,4 +314,3 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
-

@@ -254,7 +254,17 @@ mod tests {
         for text in ["a.test", "[::1]", "10.0.0.1"] {
             assert!(text.parse::<HostName>().is_ok(), "{text}");
         }
-        let bad = ["", "*", "null", "a.test", "ftp://a", "http://a/", "http://a/b", "http://*", "http://"];
+        let bad = [
+            "",
+            "*",
+            "null",
+            "a.test",
+            "ftp://a",
+            "http://a/",
+            "http://a/b",
+            "http://*",
+            "http://",
+        ];
         for text in bad {
             assert!(text.parse::<WebOrigin>().is_err(), "{text}");
         }

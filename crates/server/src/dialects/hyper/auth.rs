@@ -215,12 +215,9 @@ fn vouched_v2<'a>(
         Some(_) => return Err("customer_phone is not a text"),
     };
     match key.verifies(RsaScheme::Pkcs1, &[signed.as_bytes()], &signature) {
-        true => Ok(Vouched {
-            merchant,
-            customer: body.customer_id,
-            mobile,
-            timestamp: body.timestamp,
-        }),
+        true => {
+            Ok(Vouched { merchant, customer: body.customer_id, mobile, timestamp: body.timestamp })
+        }
         false => Err("signature does not verify over the bytes of signaturePayload"),
     }
 }

@@ -1,5 +1,6 @@
 //! What HTTP itself can get wrong: path, method, size and type of the body.
 
+use serde_json::json;
 use ureq::http::Method;
 
 use super::{OTP_REQUEST, SET_RESET, error_said};

