@@ -81,11 +81,13 @@ impl Layers {
     ) -> Result<Self, LayerError> {
         for (name, value) in variables {
             let Some(setting) = name.strip_prefix("KUNJI_") else { continue };
-            let Some((section, key)) = setting.split_once("__") else { continue };
-            let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
-            if !self.merged.contains_key(&section) {
-                return Err(LayerError::Variable(name));
+            if !name.contains("__") {
+                continue;
             }
+            let parts = setting.split_once("__");
+            let parts = parts.map(|(section, key)| (section.to_lowercase(), key.to_lowercase()));
+            let parts = parts.filter(|(section, _)| self.merged.contains_key(section));
+            let (section, key) = parts.ok_or(LayerError::Variable(name))?;
             self = self.set(&section, &key, scalar(&value));
         }
         Ok(self)

@@ -50,8 +50,7 @@ pub(super) fn routes() -> Router<App> {
 /// Whether the path is of the page on which a customer enters secrets, which an app opens.
 pub(super) fn is_page(path: &str) -> bool {
     let capture = path.strip_prefix(CAPTURES).and_then(|rest| rest.strip_prefix('/'));
-    let id = capture.and_then(|rest| rest.strip_suffix("/page"));
-    id.is_some_and(|id| !id.contains('/'))
+    capture.and_then(|rest| rest.split_once('/')).is_some_and(|(_, rest)| rest == "page")
 }
 
 const STYLE: &str = include_str!("../../assets/capture.css");

@@ -119,6 +119,8 @@ fn slow_caller_keeps_neither_requests_nor_the_end_waiting() {
     let mut first = [0];
     slow.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"+");
+    let mut begun = [0; 1024];
+    slow.read_exact(&mut begun).unwrap();
     // From here on it takes nothing.
     let (code, _, error) = ground.export("large", "second");
     assert_eq!(code, Some(1));
@@ -128,7 +130,7 @@ fn slow_caller_keeps_neither_requests_nor_the_end_waiting() {
     assert_eq!(kunji.stop(), Some(0));
     assert!(socket.symlink_metadata().is_err());
     // What the caller has is no backup, and is told so.
-    let cut = copy_backup(&mut slow, &mut Vec::new());
+    let cut = copy_backup(&mut begun.as_slice().chain(slow), &mut Vec::new());
     assert!(matches!(cut, Err(BackupError::Cut(_))), "{cut:?}");
     // A caller who takes what he is given gets all of it.
     let kunji = ground.start("large");
