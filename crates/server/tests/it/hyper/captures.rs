@@ -1,7 +1,7 @@
 //! A capture ends once: by the issuer, by the customer, or by its time.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kunji_vault::{BlockAlg, PinUse};
 use serde_json::{Value, json};
@@ -18,8 +18,10 @@ use super::{
 use crate::coverage::{Ground, Said, Table, cases, same, tables};
 use crate::support::line::Line;
 use crate::support::watched::free_port;
-use crate::support::{Answer, Kunji, run};
+use crate::support::{Answer, Kunji, agent, run};
 
+/// When a test gives up waiting for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
 const CAPTURE: &str = "a capture";
 const CANCEL: &str = "leaving a capture";
 const RESULT: &str = "the result of a capture";
@@ -391,11 +393,31 @@ fn events(data: &Path) -> u64 {
     serde_json::from_str::<Value>(&said).unwrap()["events"].as_u64().unwrap()
 }
 
+/// Waits until a process has committed so much more than before.
+fn committed_after(metrics: &str, more: u64, work: impl FnOnce()) {
+    let count = || {
+        let mut said = agent().get(format!("http://{metrics}/metrics")).call().unwrap();
+        let text = said.body_mut().read_to_string().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("kunji_store_commits_total "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let before = count();
+    work();
+    let deadline = Instant::now() + PATIENCE;
+    while count() < before + more {
+        assert!(Instant::now() < deadline, "nothing more is committed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn time_ends_a_capture_that_nobody_asks_for() {
     let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let metrics = format!("127.0.0.1:{}", free_port());
     let begun = |work: &dyn Fn(&Kunji)| {
-        let kunji = Kunji::sandbox_in(folder.path());
+        let args = ["sandbox", "--data", data, "--metrics-listen", &metrics];
+        let kunji = Kunji::start(&args);
         work(&kunji);
         assert_eq!(kunji.stop(), Some(0));
         events(folder.path())
@@ -404,12 +426,8 @@ fn time_ends_a_capture_that_nobody_asks_for() {
         App::let_in(kunji, NISHA).open_set(ACC_2, VPA);
     });
     let idle = begun(&|_| {}) - open;
-    let late = begun(&|kunji| {
-        kunji.advance("5m");
-        // Longer than the service lets what is due wait.
-        std::thread::sleep(Duration::from_millis(1500));
-    });
     // The issuer's and the capture's own.
+    let late = begun(&|kunji| committed_after(&metrics, 2, || kunji.advance("5m")));
     assert_eq!(late - open - 2 * idle, 2);
     // Once.
     assert_eq!(begun(&|_| std::thread::sleep(Duration::from_millis(1200))) - late, idle);
