@@ -158,7 +158,8 @@ impl Problem {
             Self::Encoded => Some(Reason::Encoded),
             Self::ForeignHost => Some(Reason::HeaderMalformed {
                 header: "Host".into(),
-                expected: "a loopback name or address, the listen address, or a name of --host".into(),
+                expected: "a loopback name or address, the listen address, or a name of --host"
+                    .into(),
             }),
             Self::ForeignOrigin => Some(Reason::HeaderMalformed {
                 header: "Origin".into(),
