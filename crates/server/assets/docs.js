@@ -136,8 +136,14 @@ function typeText(schema) {
   const type = Array.isArray(schema.type) ? schema.type.join(" or ") : schema.type;
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(", ");
+  if (areValues(schema.anyOf)) return schema.anyOf.map(typeText).join(", ");
   if (type === "array") return `array of ${typeText(resolve(schema.items))}`;
   return [type ?? "any", schema.format, limitsText(schema)].filter(Boolean).join(", ");
+}
+
+/** Whether the forms are plain values, which need no list of their own. */
+function areValues(forms) {
+  return forms?.every((form) => form.enum) ?? false;
 }
 
 function limitsText(schema) {
@@ -155,10 +161,15 @@ function showMembers(schema, depth = 0) {
   const whole = resolve(schema);
   if (depth > DEPTH_MAX) return null;
   const forms = whole.anyOf ?? whole.oneOf;
+  if (areValues(forms)) return null;
   if (forms) {
-    const common = (whole.allOf ?? []).flatMap((part) => [prose(resolve(part).description), showMembers(part, depth + 1)]);
     const shown = forms.map((form, at) => el("li", {}, ...showForm(form, at, depth, forms.length > FORMS_OPEN_MAX)));
-    return el("div", {}, ...common.filter(Boolean), el("ul", { class: "members" }, ...shown));
+    return el("ul", { class: "members" }, ...shown);
+  }
+  if (whole.allOf) {
+    const { allOf, ...own } = whole;
+    const parts = allOf.flatMap((part) => [showMembers(part, depth + 1), prose(resolve(part).description)]);
+    return el("div", {}, ...[showMembers(own, depth), ...parts].filter(Boolean));
   }
   if (whole.type === "array") return showMembers(whole.items, depth + 1);
   if (!whole.properties) return null;

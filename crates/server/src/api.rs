@@ -46,13 +46,20 @@ pub fn routes() -> Router<App> {
             "/kunji/v1/credentials/{kind}/{id}/clear-tries",
             post(clear_tries).fallback(wrong_method),
         )
-        .route("/livez", get(|| async { "live\n" }).fallback(wrong_method))
-        .route("/readyz", get(ready).fallback(wrong_method))
+        .merge(health())
         .route("/.well-known/jwks.json", get(jwks).fallback(wrong_method))
         .route("/openapi.json", page("application/json", include_str!("../assets/openapi.json")))
         .route("/docs", page(html, include_str!("../assets/docs.html")))
         .route("/docs/docs.css", page(css, include_str!("../assets/docs.css")))
         .route("/docs/docs.js", page(script, include_str!("../assets/docs.js")))
+}
+
+/// The routes that say how the process is.
+pub fn health() -> Router<App> {
+    let wrong_method = || async { Problem::MethodNotAllowed };
+    Router::new()
+        .route("/livez", get(live).fallback(wrong_method))
+        .route("/readyz", get(ready).fallback(wrong_method))
 }
 
 /// How long the store may take to show that it is there.
@@ -79,11 +86,22 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 const WENT_BACK: &str = "the database shows subjects at an earlier point than this process has seen \
     them at: it was put back or failed over to an older copy (docs/reliability.md)\n";
 
+const STORE_FAILED: (StatusCode, &str) =
+    (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n");
+
+/// `GET /livez`: whether the process need not be started again.
+async fn live(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.issuer().store.is_sound() {
+        true => (StatusCode::OK, "live\n"),
+        false => STORE_FAILED,
+    }
+}
+
 /// `GET /readyz`: whether commits are accepted, and the store answers with what it was told.
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     let issuer = app.issuer();
     if !issuer.store.is_sound() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the store has failed\n");
+        return STORE_FAILED;
     }
     match tokio::time::timeout(READY_TIMEOUT, issuer.store.read(&Subject::Service)).await {
         Ok(Ok(_)) if issuer.store.went_back() == 0 => (StatusCode::OK, "ready\n"),
@@ -221,10 +239,7 @@ fn caller(app: &App, headers: &HeaderMap, role: Role) -> Result<Caller, Problem>
 
 /// Reads a JSON body of our own API.
 pub(crate) async fn read<T: DeserializeOwned>(http: HttpRequest) -> Result<T, Problem> {
-    if !body::is_json(http.headers()) {
-        return Err(Problem::NotJson);
-    }
-    let bytes = body::read(http.into_body()).await?;
+    let bytes = body::read(http).await?;
     let read = serde_json::from_slice::<Object<T>>(&bytes);
     read.map(|Object(body)| body).map_err(|_| Problem::Invalid(misread::explain::<T>(&bytes)))
 }

@@ -1,9 +1,12 @@
 //! What every handler works with: the issuer, the settings, the limits.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, header};
 use kunji_core::command::Request;
 use kunji_core::engine::{Answered, Engine, Fault, Voice};
 use kunji_core::ids::{Caller, CaptureId, CredentialId};
@@ -237,14 +240,32 @@ impl App {
         self.shared.closing.load(Ordering::Relaxed)
     }
 
-    /// Where customers reach this process: as configured, else where it listens.
+    /// Where customers reach this process: as configured; else, in the sandbox, as the request of
+    /// these headers did; else where it listens.
     #[must_use]
-    pub fn public_url(&self) -> &str {
-        let listening = || self.shared.base.get().map_or("", String::as_str);
-        match self.shared.config.upi.public_url.as_str() {
-            "" => listening(),
-            configured => configured,
+    pub fn public_url(&self, headers: &HeaderMap) -> String {
+        let configured = self.shared.config.upi.public_url.as_str();
+        if !configured.is_empty() {
+            return configured.to_owned();
         }
+        let host =
+            headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        match host.filter(|host| self.is_sandbox() && !is_unspecified(host.host())) {
+            Some(host) => format!("http://{host}"),
+            None => self.shared.base.get().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the headers ask for live processing, which is the sandbox's to offer.
+    ///
+    /// # Errors
+    /// `UnknownMode` when they ask for another one.
+    pub fn asks_live(&self, headers: &HeaderMap) -> Result<bool, UnknownMode> {
+        let mut modes = headers.get_all("x-kunji-mode").iter().filter(|_| self.is_sandbox());
+        modes.try_fold(false, |_, mode| match mode.as_bytes().eq_ignore_ascii_case(b"live") {
+            true => Ok(true),
+            false => Err(UnknownMode),
+        })
     }
 
     /// Says where this process listens, once that is known.
@@ -308,6 +329,22 @@ impl App {
     fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// `X-Kunji-Mode` with another value than `live`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownMode;
+
+impl From<UnknownMode> for Reason {
+    fn from(UnknownMode: UnknownMode) -> Self {
+        Self::HeaderMalformed { header: "X-Kunji-Mode".into(), expected: "live".into() }
+    }
+}
+
+/// Whether the host of an authority is an address that leads nowhere.
+fn is_unspecified(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address.to_canonical().is_unspecified())
 }
 
 fn permits(count: u32) -> usize {

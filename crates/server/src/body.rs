@@ -4,7 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Bytes, HttpBody as _};
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kunji_core::reason::Reason;
 use serde::de::value::MapAccessDeserializer;
@@ -18,6 +20,10 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
+    /// Does not say that it is JSON.
+    NotJson,
+    /// Has a content coding, as gzip.
+    Encoded,
     /// Longer than [`BODY_LEN_MAX`].
     TooLarge,
     /// Cut off, or slower than [`BODY_TIMEOUT`].
@@ -27,6 +33,8 @@ pub enum BodyError {
 impl From<BodyError> for Reason {
     fn from(error: BodyError) -> Self {
         match error {
+            BodyError::NotJson => Self::NotCalledJson,
+            BodyError::Encoded => Self::Encoded,
             BodyError::TooLarge => {
                 Self::BodyTooLong { len_max: u32::try_from(BODY_LEN_MAX).unwrap_or(u32::MAX) }
             }
@@ -43,11 +51,18 @@ pub fn broken(error: &serde_json::Error) -> Option<Reason> {
     (!error.is_data()).then_some(Reason::NotJson { line, column })
 }
 
-/// Reads the body to its end.
+/// Reads a body of JSON to its end.
 ///
 /// # Errors
-/// `BodyError` when it is too long, too slow or cut off.
-pub async fn read(body: Body) -> Result<Bytes, BodyError> {
+/// `BodyError` when it is said to be something else, too long, too slow or cut off.
+pub async fn read(request: Request) -> Result<Bytes, BodyError> {
+    if !is_json(request.headers()) {
+        return Err(BodyError::NotJson);
+    }
+    if is_encoded(request.headers()) {
+        return Err(BodyError::Encoded);
+    }
+    let body = request.into_body();
     let limit = u64::try_from(BODY_LEN_MAX).unwrap_or(u64::MAX);
     if body.size_hint().lower() > limit {
         return Err(BodyError::TooLarge);
@@ -60,10 +75,19 @@ pub async fn read(body: Body) -> Result<Bytes, BodyError> {
     }
 }
 
+/// Whether a content coding is named, other than the one that changes nothing.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    codings.any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
 /// Whether the request says that its body is JSON.
-#[must_use]
-pub fn is_json(headers: &axum::http::HeaderMap) -> bool {
-    let said = headers.get(axum::http::header::CONTENT_TYPE).map(|value| value.as_bytes());
+fn is_json(headers: &HeaderMap) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     let essence = said.and_then(|said| said.split(|byte| *byte == b';').next());
     essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"application/json"))
 }

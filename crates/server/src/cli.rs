@@ -7,6 +7,7 @@
 //! | 2 | the command line is not well formed |
 //! | 3 | the configuration or the seed is not well formed |
 //! | 4 | the audit, or a backup, does not hold |
+//! | 5 | the store failed under a running server: start it again |
 
 mod audit;
 mod backup;
@@ -120,6 +121,9 @@ struct Flags {
     /// Allow an address that is not loopback.
     #[arg(long)]
     allow_remote: bool,
+    /// Serve health and metrics at this address as well.
+    #[arg(long, value_name = "ADDRESS")]
+    health_listen: Option<SocketAddr>,
     /// Serve Prometheus metrics at this address.
     #[arg(long, value_name = "ADDRESS")]
     metrics_listen: Option<SocketAddr>,
@@ -150,6 +154,9 @@ impl Flags {
         }
         if self.allow_remote {
             layers = layers.set("server", "allow_remote", true);
+        }
+        if let Some(address) = self.health_listen {
+            layers = layers.set("server", "health_listen", address.to_string());
         }
         if let Some(address) = self.metrics_listen {
             layers = layers.set("metrics", "listen", address.to_string());
@@ -217,7 +224,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kunji", &mut script);
-            std::io::stdout().write_all(&script)?;
+            print_bytes(&script)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -233,9 +240,16 @@ fn check_config(args: &ConfigArgs, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 fn print(text: &str) -> std::io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// Prints to standard output. A reader that has gone, as `head`, has what it wanted.
+fn print_bytes(bytes: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 fn print_json(value: &serde_json::Value) -> std::io::Result<()> {

@@ -28,6 +28,7 @@ pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
 pub use self::upi::{Bank, Changes, Channel, Merchant, MerchantKey, Shape, Upi, Webhook};
+use crate::listener::Network;
 use crate::telemetry::{LogFormat, LogLevel};
 
 /// The commented example, which is also the documentation of every key.
@@ -41,8 +42,10 @@ const PUBLISH_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
 pub struct Config {
     /// Where requests are taken.
     pub listen: SocketAddr,
-    /// Open connections at most.
-    pub connections_max: usize,
+    /// What its peers may take.
+    pub connections: Connections,
+    /// Where health and metrics are served besides, if anywhere.
+    pub health: Option<SocketAddr>,
     /// Where metrics are served, if anywhere.
     pub metrics: Option<SocketAddr>,
     /// Log lines: how much, and in what shape.
@@ -69,6 +72,19 @@ pub struct Config {
     pub upi: Upi,
     /// Who may use our own API.
     pub api_keys: Vec<ApiKey>,
+}
+
+/// What the peers of the listener may take.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// Open connections at most.
+    pub connections_max: usize,
+    /// Those of one peer at most.
+    pub peer_connections_max: usize,
+    /// Peers that the limit of one peer does not bind.
+    pub trusted_peers: Vec<Network>,
+    /// How long one may be idle.
+    pub idle_timeout: Duration,
 }
 
 /// Which engine keeps the state, and where.
@@ -189,6 +205,26 @@ fn ensure(holds: bool, key: &str, problem: &'static str) -> Result<(), ConfigErr
     }
 }
 
+impl Connections {
+    fn check(server: &file::Server) -> Result<Self, ConfigError> {
+        let file::Server { connections_max, peer_connections_max, idle_seconds, .. } = *server;
+        let (counts, problem) = (1..=100_000, "must be 1 to 100000");
+        ensure(counts.contains(&connections_max), "server.connections_max", problem)?;
+        ensure(counts.contains(&peer_connections_max), "server.peer_connections_max", problem)?;
+        let idle = (1..=3600).contains(&idle_seconds);
+        ensure(idle, "server.idle_seconds", "must be 1 to 3600")?;
+        let networks = server.trusted_peers.iter().map(|text| text.parse());
+        let problem = "must be IP addresses or networks (example: 10.0.0.0/8)";
+        let trusted_peers = networks.collect::<Result<_, _>>();
+        Ok(Self {
+            connections_max,
+            peer_connections_max,
+            trusted_peers: trusted_peers.map_err(|_| wrong("server.trusted_peers", problem))?,
+            idle_timeout: Duration::from_secs(idle_seconds),
+        })
+    }
+}
+
 impl Place {
     fn check(store: &file::Store) -> Result<Self, ConfigError> {
         let (connections, problem) = (store.connections, "must be 1 to 1000");
@@ -243,8 +279,9 @@ impl Config {
         let allowed = |at: &SocketAddr| at.ip().is_loopback() || file.server.allow_remote;
         let remote = "is not loopback: set server.allow_remote";
         ensure(allowed(&listen), "server.listen", remote)?;
-        let connections = (1..=100_000).contains(&file.server.connections_max);
-        ensure(connections, "server.connections_max", "must be 1 to 100000")?;
+        let health = file.server.health_listen.as_deref().map(str::parse).transpose();
+        let health = health.map_err(|_| wrong("server.health_listen", "is no address"))?;
+        ensure(health.as_ref().is_none_or(allowed), "server.health_listen", remote)?;
         let metrics = file.metrics.listen.as_deref().map(str::parse).transpose();
         let metrics = metrics.map_err(|_| wrong("metrics.listen", "is no address"))?;
         ensure(metrics.as_ref().is_none_or(allowed), "metrics.listen", remote)?;
@@ -267,7 +304,8 @@ impl Config {
         )?;
         Ok(Self {
             listen,
-            connections_max: file.server.connections_max,
+            connections: Connections::check(&file.server)?,
+            health,
             metrics,
             log: (file.log.level, file.log.format),
             files: Files {
@@ -541,7 +579,8 @@ mod tests {
         assert_eq!(set("KUNJI_PINS__TRIES_MAX", "2").unwrap().rules.tries_max, 2);
         assert_eq!(set("KUNJI_AXIS__MODE", "off").unwrap().axis.mode, AxisMode::Off);
         assert_eq!(set("PATH", "2").unwrap().rules.tries_max, 3);
-        assert!(set("KUNJI_PINS", "2").is_err());
+        assert_eq!(set("KUNJI_PINS", "2").unwrap().rules.tries_max, 3);
+        assert!(set("KUNJI_PENS__TRIES_MAX", "2").is_err());
         assert!(set("KUNJI_PINS__NONE", "2").is_err());
         assert!(set("KUNJI_PINS__TRIES_MAX", "many").is_err());
     }

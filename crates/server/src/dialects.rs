@@ -31,6 +31,12 @@ pub fn not_found(app: &App, uri: &Uri) -> Option<Response> {
         .or_else(|| merchants::not_found(app, uri))
 }
 
+/// Whether the path is of a page that other web pages may open.
+#[must_use]
+pub fn is_page(path: &str) -> bool {
+    hyper::is_page(path)
+}
+
 /// Ends a capture whose time is over, in the words of the vendor whose it is.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ pub mod limiter;
 pub mod listener;
 pub mod mapper_code;
 mod misread;
+pub mod open_files;
 pub mod problem;
 pub mod result_code;
 pub mod routes;

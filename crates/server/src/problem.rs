@@ -35,6 +35,12 @@ pub enum Problem {
     TooLarge,
     /// The body does not say that it is JSON.
     NotJson,
+    /// The body has a content coding.
+    Encoded,
+    /// The sandbox is not served under this host's name.
+    ForeignHost,
+    /// The request comes from a web page of somebody else.
+    ForeignOrigin,
     /// The allowance, or the budget of wrong guesses, is used up.
     TooMany(RetryAfter, Reason),
     /// Something broke: the outcome is unknown.
@@ -102,6 +108,17 @@ impl Problem {
             Self::NotJson => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Content type must be JSON")
             }
+            Self::Encoded => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded", "Content coding must be identity")
+            }
+            Self::ForeignHost => {
+                (StatusCode::FORBIDDEN, "foreign_host", "Unknown host: allow it with --host NAME")
+            }
+            Self::ForeignOrigin => (
+                StatusCode::FORBIDDEN,
+                "foreign_origin",
+                "Request of another web page: allow its origin with --cors ORIGIN",
+            ),
             Self::TooMany(..) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests")
             }
@@ -138,6 +155,16 @@ impl Problem {
             Self::MethodNotAllowed => Some(Reason::WrongMethod),
             Self::TooLarge => Some(BodyError::TooLarge.into()),
             Self::NotJson => Some(Reason::NotCalledJson),
+            Self::Encoded => Some(Reason::Encoded),
+            Self::ForeignHost => Some(Reason::HeaderMalformed {
+                header: "Host".into(),
+                expected: "a loopback name or address, the listen address, or a name of --host"
+                    .into(),
+            }),
+            Self::ForeignOrigin => Some(Reason::HeaderMalformed {
+                header: "Origin".into(),
+                expected: "the sandbox's own, or one of --cors".into(),
+            }),
             Self::UnreadableBlock | Self::Duplicate | Self::OutcomeUnknown => None,
         }
     }
@@ -165,6 +192,8 @@ impl IntoResponse for Problem {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
+            BodyError::NotJson => Self::NotJson,
+            BodyError::Encoded => Self::Encoded,
             BodyError::TooLarge => Self::TooLarge,
             BodyError::Incomplete => Self::Invalid(error.into()),
         }

@@ -2,26 +2,29 @@
 
 pub mod banner;
 pub mod fault;
+pub mod gate;
 pub mod ground;
 pub mod stock;
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json};
 use kunji_core::engine::Fault;
 use kunji_core::ids::Mobile;
 use kunji_core::reason::Reason;
-use kunji_core::store::Store as _;
+use kunji_core::store::{OUTBOX_LEN_MAX, Store as _};
 use serde::{Deserialize, Serialize};
 
 use self::ground::Ground;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{api, wall};
+use crate::{api, body, wall};
 
 /// Furthest that one call may push the clock.
 const ADVANCE_MS_MAX: i64 = 10 * 366 * 24 * 3600 * 1000;
@@ -54,10 +57,15 @@ async fn outbox(
     query: Result<Query<OutboxQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(OutboxQuery { to }) = query.map_err(|_| Problem::Invalid(Reason::missing("to")))?;
-    let to = Mobile::parse(&to)
-        .map_err(|_| Problem::Invalid(Reason::malformed("to", "a mobile number")))?;
     let issuer = app.issuer();
-    let kept = issuer.store.outbox(&to).await.map_err(Fault::from)?;
+    let mut kept = Vec::new();
+    for to in spellings(&to) {
+        let to = Mobile::parse(&to);
+        let to = to.map_err(|_| Problem::Invalid(Reason::malformed("to", "a mobile number")))?;
+        kept.extend(issuer.store.outbox(&to).await.map_err(Fault::from)?);
+    }
+    kept.sort_by_key(|message| std::cmp::Reverse((message.at, message.serial)));
+    kept.truncate(OUTBOX_LEN_MAX);
     let open = |message: kunji_core::outbox::Message| {
         let opened = issuer.vault.open_message(&message.about.to_string(), &message.sealed)?;
         Ok(SentMessage {
@@ -69,6 +77,16 @@ async fn outbox(
     };
     let sent = kept.into_iter().map(open).collect::<Result<Vec<_>, kunji_vault::VaultFault>>();
     Ok(Json(sent.map_err(Fault::from)?).into_response())
+}
+
+/// A mobile number as it was given, and with or without the country code of India.
+fn spellings(to: &str) -> Vec<String> {
+    let other = match (to.len(), to.strip_prefix("91")) {
+        (12, Some(national)) => Some(national.to_owned()),
+        (10, _) => Some(format!("91{to}")),
+        (_, _) => None,
+    };
+    std::iter::once(to.to_owned()).chain(other).collect()
 }
 
 #[derive(Serialize)]
@@ -105,7 +123,13 @@ async fn advance(
 async fn reset(
     State(app): State<App>,
     Extension(ground): Extension<Ground>,
+    http: Request,
 ) -> Result<StatusCode, Problem> {
+    // It takes nothing; what comes all the same must be JSON, which no foreign form can send.
+    let bare = http.body().is_end_stream() && !http.headers().contains_key(CONTENT_TYPE);
+    if !bare {
+        body::read(http).await?;
+    }
     ground.reset(&app).await.map_err(|error| {
         tracing::error!(fault = %error, "the sandbox could not be reset");
         Problem::OutcomeUnknown

@@ -241,7 +241,7 @@ impl Ground {
         let server = self.servers.get(nth).and_then(Option::as_ref).context("nobody answers")?;
         let len = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer sandbox\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer sandbox\r\ncontent-type: application/json\r\n\
              content-length: {len}\r\n\r\n{body}"
         );
         Ok(Line::open(&server.address)?.ask(request.as_bytes())?)

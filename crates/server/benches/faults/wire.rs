@@ -98,7 +98,7 @@ impl Request {
         let Self { method, path, headers, body, .. } = self;
         let len = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: faults\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
              {headers}{proof}content-length: {len}\r\n\r\n{body}"
         );
         Ok(request.into_bytes())

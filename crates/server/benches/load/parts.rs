@@ -10,6 +10,7 @@ use axum::http::header;
 use axum::routing::post;
 use kunji_server::listener::{self, ListenerLimits};
 use kunji_vault::{BlockAlg, BlockMaker, KeyRing, Opening, PinBlock, PinUse, Transit, Vault};
+use prometheus_client::metrics::gauge::Gauge;
 use serde_json::json;
 
 use crate::ceilings::{Ceiling, Part};
@@ -66,7 +67,8 @@ pub(crate) async fn answer(router: Router) -> anyhow::Result<()> {
         stop.send(true)
     });
     print(&json!({ "base": base }).to_string())?;
-    Ok(listener::serve(listener, router, ListenerLimits::default(), stopped).await?)
+    Ok(listener::serve(listener, router, ListenerLimits::default(), stopped, Gauge::default())
+        .await?)
 }
 
 /// Opens blocks that were made for it, on so many threads at once.

@@ -1,18 +1,21 @@
 //! `kunji sandbox` and `kunji serve`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use axum::http::Uri;
-use axum::{Extension, Router};
 use clap::Args;
 use kunji_vault::{HmacKey, Transit};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::{ConfigArgs, Flags, Output};
 use crate::app::{App, Purpose};
@@ -21,18 +24,25 @@ use crate::audit::keeper::Keeper;
 use crate::backup::control;
 use crate::boot;
 use crate::clock::ServiceClock;
-use crate::config::{AxisMode, Changes, Config, Layers, Place, Shape, Webhook};
+use crate::config::{AxisMode, Changes, Config, Connections, Layers, Place, Shape, Webhook};
 use crate::errands;
 use crate::hardening::{self, Keys};
 use crate::keys;
 use crate::listener::{self, ListenerLimits};
+use crate::open_files;
 use crate::routes;
 use crate::sandbox::banner::banner;
+use crate::sandbox::gate::{Gate, HostName, WebOrigin};
 use crate::sandbox::ground::{self, Ground, put_whole};
 use crate::sandbox::stock;
 use crate::seed::{SANDBOX, Seed};
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Deliverer;
+
+/// The exit code of a server whose store has failed.
+const STORE_FAILED: u8 = 5;
+/// How often the store is asked whether it still takes commits.
+const STORE_LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What `kunji sandbox` takes.
 #[derive(Debug, Args)]
@@ -48,6 +58,12 @@ pub(super) struct SandboxArgs {
     /// Accounts and cards to start with, instead of the built-in ones.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Answer under this host name too; loopback names and the listen address are known.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<HostName>,
+    /// Let the web app of this origin in, as http://localhost:3000; all others are kept out.
+    #[arg(long = "cors", value_name = "ORIGIN")]
+    origins: Vec<WebOrigin>,
     /// Post changes of UPI numbers here, for each channel that has no webhook of its own.
     #[arg(long, value_name = "URL")]
     webhook: Option<Uri>,
@@ -98,7 +114,8 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
         let issuer = ground.open(&config, vault, ground.clock()).await?;
         boot::note_start(&issuer, &config).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Sandbox);
-        let router = routes::all(&app, Arc::clone(&metrics)).layer(Extension(ground));
+        let gate = Gate::new(app.config().listen, args.hosts.clone(), args.origins.clone());
+        let router = routes::sandbox(&app, Arc::clone(&metrics), ground, gate);
         let kept = args.data.as_deref();
         let announce = |base: &str| match output {
             Output::Text => super::print(&banner(&app, base, kept)),
@@ -134,7 +151,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let issuer = boot::open_issuer(&config, place, vault, clock, &metrics)?;
         boot::note_start(&issuer, &config).await?;
         let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
-        let router = routes::all(&app, Arc::clone(&metrics));
+        let router = routes::service(&app, Arc::clone(&metrics));
         let announce = |base: &str| {
             tracing::info!(listen.address = base, "answering");
             Ok(())
@@ -188,11 +205,10 @@ async fn listen(
     ready_file: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     let config = app.config();
-    let limits =
-        ListenerLimits { connections_max: config.connections_max, ..ListenerLimits::default() };
+    let limits = limits(config);
     let (stop, stopped) = watch::channel(false);
     let listener = bind(config.listen).await?;
-    let base = format!("http://{}", listener.local_addr()?);
+    let base = format!("http://{}", reachable(listener.local_addr()?));
     app.listens_at(&base);
     let keeper = Keeper::start(app).await.context("no checkpoint of the audit can be written")?;
     let keeping = keeper.map(|keeper| tokio::spawn(keeper.run(stopped.clone())));
@@ -201,35 +217,45 @@ async fn listen(
     let telling = tokio::spawn(Deliverer::prepare(app)?.run(stopped.clone()));
     let following = tokio::spawn(keys::follow(app.clone(), stopped.clone()));
     let open = metrics.connections();
-    let answering = listener::serve_counted(listener, router, limits, stopped.clone(), open);
-    let answering = tokio::spawn(answering);
-    let measuring = match config.metrics {
-        Some(address) => {
-            let (listener, router) =
-                (bind(address).await?, telemetry::metrics::router(Arc::clone(metrics)));
-            let limits = ListenerLimits::default();
-            Some(tokio::spawn(listener::serve(listener, router, limits, stopped)))
-        }
-        None => None,
-    };
+    let mut listening = JoinSet::new();
+    listening.spawn(listener::serve(listener, router, limits, stopped.clone(), open));
+    let health = config.health.map(|address| (address, routes::operator(app, Arc::clone(metrics))));
+    let figures = telemetry::metrics::router(Arc::clone(metrics));
+    for (address, router) in health.into_iter().chain(config.metrics.map(|at| (at, figures))) {
+        let (listener, limits) = (bind(address).await?, ListenerLimits::default());
+        listening.spawn(listener::serve(
+            listener,
+            router,
+            limits,
+            stopped.clone(),
+            Gauge::default(),
+        ));
+    }
     let mut ends = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     announce(&base)?;
     if let Some(path) = ready_file {
         put_whole(path, base.as_bytes()).context("the ready file cannot be written")?;
     }
-    wait_for_any(&mut ends).await?;
+    let end = tokio::select! {
+        signalled = wait_for_any(&mut ends) => signalled.map(|()| ExitCode::SUCCESS)?,
+        () = store_failure(app) => {
+            let text = "the store has failed and takes no more commits: this process ends, start \
+                it again when its disk is well";
+            tracing::error!("{text}");
+            ExitCode::from(STORE_FAILED)
+        }
+    };
     app.close();
     // The receivers live in the tasks; if those are gone there is nobody to tell.
     let _ = stop.send(true);
-    answering.await??;
+    while let Some(listener) = listening.join_next().await {
+        listener??;
+    }
     errands.await?;
     telling.await?;
     following.await?;
     if let Some(control) = control {
         control.await?;
-    }
-    if let Some(measuring) = measuring {
-        measuring.await??;
     }
     let occasion = match app.drained().await {
         true => Occasion::Shutdown,
@@ -240,7 +266,40 @@ async fn listen(
         let ended = keeping.await?.end(occasion).await;
         ended.context("the last checkpoint of the audit cannot be written")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(end)
+}
+
+fn limits(config: &Config) -> ListenerLimits {
+    let Connections { connections_max, peer_connections_max, trusted_peers, idle_timeout } =
+        config.connections.clone();
+    let fit = open_files::connections_that_fit(connections_max);
+    if fit < connections_max {
+        tracing::warn!("the limit of open files leaves room for {fit} connections");
+    }
+    ListenerLimits {
+        connections_max: fit,
+        peer_connections_max,
+        trusted_peers,
+        idle_timeout,
+        ..ListenerLimits::default()
+    }
+}
+
+/// An address that leads here: who listens on all of them is reached by loopback.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}
+
+/// Waits until the store has failed for good; only opening it again helps then.
+async fn store_failure(app: &App) {
+    while app.issuer().store.is_sound() {
+        tokio::time::sleep(STORE_LOOK_EVERY).await;
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

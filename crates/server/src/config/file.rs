@@ -33,6 +33,10 @@ pub(super) struct Server {
     pub(super) listen: String,
     pub(super) allow_remote: bool,
     pub(super) connections_max: usize,
+    pub(super) peer_connections_max: usize,
+    pub(super) trusted_peers: Vec<String>,
+    pub(super) idle_seconds: u64,
+    pub(super) health_listen: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -70,20 +70,24 @@ impl Layers {
         self.text(&text, path)
     }
 
-    /// Lays the variables `KUNJI_SECTION__KEY` on top; other variables are not ours.
+    /// Lays the variables `KUNJI_SECTION__KEY` on top; other variables are not ours. Kubernetes sets
+    /// some for a service of our name, as `KUNJI_SERVICE_HOST`.
     ///
     /// # Errors
-    /// `LayerError` when one of ours names no section and key.
+    /// `LayerError` when one of ours names no section.
     pub fn environment(
         mut self,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, LayerError> {
         for (name, value) in variables {
             let Some(setting) = name.strip_prefix("KUNJI_") else { continue };
-            let Some((section, key)) = setting.split_once("__") else {
-                return Err(LayerError::Variable(name));
-            };
-            let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+            if !name.contains("__") {
+                continue;
+            }
+            let parts = setting.split_once("__");
+            let parts = parts.map(|(section, key)| (section.to_lowercase(), key.to_lowercase()));
+            let parts = parts.filter(|(section, _)| self.merged.contains_key(section));
+            let (section, key) = parts.ok_or(LayerError::Variable(name))?;
             self = self.set(&section, &key, scalar(&value));
         }
         Ok(self)

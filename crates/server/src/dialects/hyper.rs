@@ -47,6 +47,12 @@ pub(super) fn routes() -> Router<App> {
         .route("/hyper/v1/capture.js", asset("text/javascript; charset=utf-8", SCRIPT))
 }
 
+/// Whether the path is of the page on which a customer enters secrets, which an app opens.
+pub(super) fn is_page(path: &str) -> bool {
+    let capture = path.strip_prefix(CAPTURES).and_then(|rest| rest.strip_prefix('/'));
+    capture.and_then(|rest| rest.split_once('/')).is_some_and(|(_, rest)| rest == "page")
+}
+
 const STYLE: &str = include_str!("../../assets/capture.css");
 const SCRIPT: &str = include_str!("../../assets/capture.js");
 

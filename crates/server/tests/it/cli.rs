@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use kunji_vault::{BlockAlg, PinUse};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::blocks::{ASHA, maker, sealed, sealed_change};
-use crate::support::{Kunji, TOKEN_KEY, change_asha, change_john, fresh, reset, run};
+use crate::support::{KUNJI, Kunji, TOKEN_KEY, change_asha, change_john, fresh, reset, run};
 
 /// The plain text of the published vectors; its key is [`TOKEN_KEY`].
 const PLAIN: &str = r#"{"messageCode":"1120","requestDateTime":"20160715025837","clientTxnId":"201507271458370149gM90jY0","newPIN":"121200","urn":70000000008,"last4Digits":"1745","customerId":"IN00001201001868"}"#;
@@ -427,6 +428,40 @@ fn every_shell_has_completions() {
             assert!(script.contains(word), "{shell} does not know {word}");
         }
     }
+}
+
+/// A reader that wants the first line only.
+fn head(command: &mut Command) -> (Option<i32>, String) {
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert_eq!(Kunji::sandbox_in(&data).stop(), Some(0));
+    let data = data.to_str().unwrap();
+    for args in [
+        &["completions", "bash"][..],
+        &["completions", "zsh"],
+        &["check-config"],
+        &["check-config", "--output", "json"],
+        &["audit", "verify", "--data", data],
+        &["sign", "v2", "--sandbox", "--customer", "1234567"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let mut command = Command::new(KUNJI);
+        let (code, error) = head(command.args(args).stdin(Stdio::null()));
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{args:?}");
+    }
+    // A device that is full is one.
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = Command::new(KUNJI).args(["completions", "bash"]).stdout(full).output().unwrap();
+    assert_eq!(status.status.code(), Some(1));
 }
 
 #[test]

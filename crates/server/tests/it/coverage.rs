@@ -60,6 +60,8 @@ pub(crate) enum Ground {
     Fresh,
     /// The cases change nothing, or nothing that the next one looks at.
     Shared,
+    /// Every case ends its process, so that each has one of its own.
+    Broken,
 }
 
 /// Cases of one dialect that are played on one process.
@@ -77,11 +79,13 @@ pub(crate) struct Table {
 impl Table {
     /// Plays every case.
     pub(crate) fn play(&self) {
-        let kunji = (self.start)();
+        let mut kunji = (self.start)();
         for (number, case) in self.cases.iter().enumerate() {
             let Case { call, case, http, code, play } = case;
-            if self.ground == Ground::Fresh && number > 0 {
-                kunji.start_over();
+            match self.ground {
+                Ground::Fresh if number > 0 => kunji.start_over(),
+                Ground::Broken if number > 0 => kunji = (self.start)(),
+                Ground::Fresh | Ground::Shared | Ground::Broken => {}
             }
             // Shown when the case stops before it says anything.
             println!("{call}: {case}");

@@ -336,6 +336,46 @@ fn every_signature_example_is_right() {
     assert_eq!(seen, 7);
 }
 
+/// What generators of clients stumble over; test.sh runs one of them.
+#[test]
+fn no_schema_is_one_that_generators_misread() {
+    let document = Document::of(&Kunji::sandbox());
+    let (mut titles, mut tags) = (BTreeSet::new(), BTreeSet::new());
+    for (name, schema) in document.root.at("components").at("schemas").members() {
+        if let Some(title) = schema.get("title") {
+            assert!(titles.insert(title.text()), "{name}: the title {title} stands twice");
+        }
+        if let Some(forms) = schema.get("discriminator").and(schema.get("oneOf")) {
+            let members: Vec<_> = schema.members().map(|(member, _)| member).collect();
+            assert_eq!(members, ["oneOf", "discriminator"], "{name}");
+            assert!(forms.items().iter().all(|form| form.get("$ref").is_some()), "{name}");
+        }
+        one_type_in_each_enum(name, schema);
+    }
+    for operation in document.operations() {
+        tags.extend(operation.tree.at("tags").items().iter().map(Tree::text));
+    }
+    for (name, methods) in document.root.at("webhooks").members() {
+        for tag in methods.members().flat_map(|(_, hook)| hook.at("tags").items()) {
+            assert!(!tags.contains(tag.text()), "{name} shares {tag} with a call");
+        }
+    }
+}
+
+#[track_caller]
+fn one_type_in_each_enum(name: &str, schema: &Tree) {
+    if let Some(values) = schema.get("enum") {
+        let shapes: BTreeSet<_> = values.items().iter().map(Tree::shape).collect();
+        assert!(shapes.len() <= 1, "{name}: {schema}");
+    }
+    for (_, inner) in schema.members() {
+        one_type_in_each_enum(name, inner);
+    }
+    for inner in schema.items() {
+        one_type_in_each_enum(name, inner);
+    }
+}
+
 #[test]
 fn every_action_has_an_example_and_every_code_an_explanation() {
     let document = Document::of(&Kunji::sandbox());

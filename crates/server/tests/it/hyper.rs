@@ -22,19 +22,19 @@ use crate::coverage::Said;
 use crate::support::{Answer, Kunji};
 
 /// The seeded customers.
-const NISHA: &str = "1234567";
+pub(crate) const NISHA: &str = "1234567";
 const ARJUN: &str = "7654321";
 const FARAH: &str = "5550001";
 
 /// The seeded accounts that most cases use: one without an MPIN, one with [`PIN_2`].
-const ACC_1: &str = "STOCKREF0001";
+pub(crate) const ACC_1: &str = "STOCKREF0001";
 const ACC_2: &str = "STOCKREF0002";
 const PIN_2: &str = "739105";
 /// Arjun's account and its MPIN.
 const ACC_3: &str = "STOCKREF0003";
 const PIN_3: &str = "5937";
 
-const VPA: &str = "something@handle";
+pub(crate) const VPA: &str = "something@handle";
 const SECOND: &str = "second@handle";
 const MOBILE: &str = "919876543210";
 

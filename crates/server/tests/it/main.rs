@@ -28,6 +28,10 @@ mod example;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod hostile;

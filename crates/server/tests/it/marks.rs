@@ -5,15 +5,19 @@
 mod refusals;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::line::{Line, posted};
-use crate::support::{CHANGE_MPIN, Kunji, change_asha, sample_change};
+use crate::support::{CHANGE_MPIN, Kunji, change_asha, run, sample_change};
 
 const SCENARIO: &str = "X-AXIS-TEST-ID: 1\r\n";
 const LIVE: &str = "X-Kunji-Mode: live\r\n";
 const STARTS: usize = 10;
+/// How many times as long as a bare process the start of a kept sandbox may take; about 5.
+const TIMES_KEPT_MAX: f64 = 25.0;
+/// The same for a first start, which makes keys and seeds; about 40.
+const TIMES_FIRST_MAX: f64 = 200.0;
 
 fn is_release() -> bool {
     let release = !cfg!(debug_assertions);
@@ -37,49 +41,47 @@ fn first_answer(dir: &Path) -> Duration {
     took
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
+/// From the start of a process that does nothing to its end.
+fn bare_process() -> Duration {
+    let begun = Instant::now();
+    assert_eq!(run(&["--version"], "").0, Some(0));
+    begun.elapsed()
 }
 
-/// What the machine can do when others leave it a core: the third best of ten.
-fn good(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[2]
+/// How many times as long as a process that does nothing a start takes; the best of some of each,
+/// in turns, so that whoever else uses the machine slows both.
+fn times_as_long(start: impl Fn(usize) -> Duration) -> f64 {
+    let pairs: Vec<_> = (0..STARTS).map(|nth| (bare_process(), start(nth))).collect();
+    let bare = pairs.iter().map(|(bare, _)| *bare).min().unwrap();
+    let best = pairs.iter().map(|(_, started)| *started).min().unwrap();
+    println!("start to first answer {best:?}, a bare process {bare:?}");
+    best.as_secs_f64() / bare.as_secs_f64()
 }
 
 #[test]
-fn it_answers_within_thirty_milliseconds_of_its_start() {
+fn a_start_takes_a_few_times_as_long_as_a_bare_process() {
     if !is_release() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     first_answer(folder.path());
-    let times: Vec<_> = (0..STARTS).map(|_| first_answer(folder.path())).collect();
-    let median = median(times.clone());
-    println!("start to first answer: median {median:?} of {times:?}");
-    assert!(median < Duration::from_millis(30), "{median:?}");
+    let times = times_as_long(|_| first_answer(folder.path()));
+    assert!(times < TIMES_KEPT_MAX, "{times}");
 }
 
 #[test]
-fn it_seeds_within_a_hundred_milliseconds() {
+fn a_first_start_seeds_in_a_fixed_number_of_bare_processes() {
     if !is_release() {
         return;
     }
-    // An RSA key is made at the same time, which on a busy machine takes the core that seeds.
     // A first start syncs about 160 times; what that takes is the disk's affair and that of all
-    // who use it, so that the bound is for a file system in memory.
-    for place in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
-        let Ok(folder) = tempfile::tempdir_in(&place) else {
-            println!("not tested: there is no {}", place.display());
-            return;
-        };
-        let dir = |nth: usize| folder.path().join(nth.to_string());
-        let times: Vec<_> = (0..STARTS).map(|nth| first_answer(&dir(nth))).collect();
-        let good = good(times.clone());
-        println!("first start to first answer in {}: {good:?} of {times:?}", place.display());
-        assert!(!place.starts_with("/dev") || good < Duration::from_millis(100), "{good:?}");
-    }
+    // who use it, so that it is measured in memory.
+    let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+        println!("not tested: there is no /dev/shm");
+        return;
+    };
+    let times = times_as_long(|nth| first_answer(&folder.path().join(nth.to_string())));
+    assert!(times < TIMES_FIRST_MAX, "{times}");
 }
 
 /// Resident memory in KiB.

@@ -24,6 +24,14 @@ const STEERING: Table = Table {
     cases: cases! {
         OUTBOX, "nothing was sent" => 200 "-", nothing_sent;
         OUTBOX, "two OTPs were sent: the newest is first" => 200 "-", newest_first;
+        OUTBOX, "a number without its country code" => 200 "-",
+            |kunji| {
+                ask_otp(kunji);
+                let answer = outbox(kunji, "8888888888");
+                assert_eq!(answer.text(), outbox(kunji, JOHN_S).text());
+                assert_eq!(answer.json().as_array().unwrap().len(), 1);
+                silent(&answer)
+            };
         OUTBOX, "no number, or one that cannot be one" => 400 "invalid_request",
             |kunji| {
                 same(
@@ -50,6 +58,11 @@ const STEERING: Table = Table {
                     "{\"advance\":\"1s\"}",
                 ))
             };
+        CLOCK, "a body with a content coding" => 415 "encoded",
+            |kunji| {
+                let gzip = [("Content-Encoding", "gzip")];
+                read(&kunji.post(CLOCK_PATH, &gzip, &json!({ "advance": "1s" })))
+            };
         CLOCK, "a body of more than 64 KiB" => 413 "request_too_large",
             |kunji| {
                 read(&kunji.send(
@@ -61,6 +74,20 @@ const STEERING: Table = Table {
             };
         RESET, "back to the seed: PINs, counters, OTPs, cards, receipts" => 204 "-",
             back_to_the_seed;
+        RESET, "another content type than JSON, or a body without one: nothing is reset" => 415 "not_json",
+            not_reset;
+        "all calls", "a `Host` that could lead elsewhere" => 403 "foreign_host",
+            |kunji| {
+                same(["evil.test", "localhost.evil.test", "192.168.1.7"].map(|host| {
+                    read(&kunji.send(Method::GET, CLOCK_PATH, &[("Host", host)], ""))
+                }))
+            };
+        "all calls", "another web page asks" => 403 "foreign_origin",
+            |kunji| {
+                same(["http://evil.test", "http://localhost:3000", "null"].map(|origin| {
+                    read(&kunji.send(Method::GET, CLOCK_PATH, &[("Origin", origin)], ""))
+                }))
+            };
         "all calls", "another method; `Allow` names the right one" => 405 "method_not_allowed",
             wrong_method;
     },
@@ -253,6 +280,17 @@ fn back_to_the_seed(kunji: &Kunji) -> Said {
     assert!(now(&kunji.get(CLOCK_PATH)) >= before);
     assert_eq!(kunji.get("/.well-known/jwks.json").body, keys);
     silent(&answer)
+}
+
+fn not_reset(kunji: &Kunji) -> Said {
+    assert_eq!(kunji.change_live(&change_john("1234", "4826")).status, 200);
+    let kinds = [Some("text/plain"), Some("application/x-www-form-urlencoded"), None];
+    let said = same(kinds.map(|kind| {
+        let headers: Vec<_> = kind.map(|kind| ("Content-Type", kind)).into_iter().collect();
+        read(&kunji.send(Method::POST, RESET_PATH, &headers, "{}"))
+    }));
+    assert_eq!(kunji.verify("account", "ACC123456789", "4826"), "verified");
+    said
 }
 
 fn wrong_method(kunji: &Kunji) -> Said {

@@ -274,7 +274,7 @@ prefix = '/from-file'
 "]);
     let (code, said) = home.check(|command| {
         command.args(["--listen", "127.0.0.1:7433", "--log-level", "debug"]);
-        command.args(["--metrics-listen", "127.0.0.1:7434"]);
+        command.args(["--metrics-listen", "127.0.0.1:7434", "--health-listen", "127.0.0.1:7435"]);
         command.env("KUNJI_SERVER__LISTEN", "127.0.0.1:7422").env("KUNJI_LOG__LEVEL", "error");
         command.env("KUNJI_LOG__FORMAT", "json").env("KUNJI_PINS__OTP_MINUTES", "8");
         command.env("KUNJI_METRICS__LISTEN", "127.0.0.1:7423");
@@ -289,6 +289,9 @@ prefix = '/from-file'
         "registration_tries_max:7,",
         "prefix:\"/from-file\"",
         "connections_max:1024,",
+        "peer_connections_max:512,",
+        "idle_timeout:75s,",
+        "health:Some(127.0.0.1:7435,)",
         "tries_max:3,",
     ] {
         assert!(flat.contains(expected), "no {expected} in {said}");
@@ -338,6 +341,13 @@ fn what_no_setting_can_be_is_refused_without_its_value() {
         ("[server]\nlisten = '0.0.0.0:7400'", "server.allow_remote"),
         ("[metrics]\nlisten = '0.0.0.0:7400'", "server.allow_remote"),
         ("[metrics]\nlisten = 's3cret'", "metrics.listen"),
+        ("[server]\nhealth_listen = 's3cret'", "server.health_listen"),
+        ("[server]\nhealth_listen = '0.0.0.0:7401'", "server.allow_remote"),
+        ("[server]\nconnections_max = 0", "server.connections_max"),
+        ("[server]\npeer_connections_max = 0", "server.peer_connections_max"),
+        ("[server]\ntrusted_peers = ['10.0.0.0/8', 's3cret']", "server.trusted_peers"),
+        ("[server]\nidle_seconds = 0", "server.idle_seconds"),
+        ("[server]\nidle_seconds = 3601", "server.idle_seconds"),
     ] {
         check_refused(text, names);
     }
@@ -360,10 +370,10 @@ fn what_no_setting_can_be_is_refused_without_its_value() {
 #[test]
 fn a_variable_that_names_no_setting_is_refused_without_its_value() {
     for (name, names) in [
-        ("KUNJI_NONSENSE", "KUNJI_NONSENSE"),
-        ("KUNJI_PINS_TRIES_MAX", "KUNJI_PINS_TRIES_MAX"),
         ("KUNJI_PINS__TRIES", "tries"),
-        ("KUNJI_PENS__TRIES_MAX", "pens"),
+        ("KUNJI_PENS__TRIES_MAX", "KUNJI_PENS__TRIES_MAX"),
+        ("KUNJI__TRIES_MAX", "KUNJI__TRIES_MAX"),
+        ("KUNJI_PORT_7400_TCP__X", "KUNJI_PORT_7400_TCP__X"),
         ("KUNJI_PINS__ALLOW_CLEAR_PIN", "pins.allow_clear_pin"),
     ] {
         let home = Home::new(&[""]);
@@ -373,6 +383,27 @@ fn a_variable_that_names_no_setting_is_refused_without_its_value() {
         assert_eq!(code, Some(3), "{name}: {said}");
         assert!(said.contains(names) && !said.contains("s3cret"), "{name}: {said}");
     }
+}
+
+/// Kubernetes tells each container of the services around it, also of one named `kunji`.
+#[test]
+fn a_service_of_our_name_is_no_setting() {
+    let home = Home::new(&[""]);
+    let (code, said) = home.check(|command| {
+        for (name, value) in [
+            ("KUNJI_SERVICE_HOST", "10.0.0.1"),
+            ("KUNJI_SERVICE_PORT", "7400"),
+            ("KUNJI_SERVICE_PORT_HTTP", "7400"),
+            ("KUNJI_PORT", "tcp://10.0.0.1:7400"),
+            ("KUNJI_PORT_7400_TCP", "tcp://10.0.0.1:7400"),
+            ("KUNJI_PORT_7400_TCP_ADDR", "10.0.0.1"),
+            ("KUNJI_", "x"),
+        ] {
+            command.env(name, value);
+        }
+    });
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("10.0.0.1"), "{said}");
 }
 
 #[test]
@@ -516,6 +547,27 @@ fn metrics_have_a_port_of_their_own() {
         method=\"POST\",status=\"404\",";
     assert!(text.lines().any(|said| said.starts_with(line) && said.ends_with("} 1")), "{text}");
     for path in ["/livez", "/", CHANGE_MPIN, "/kunji/v1/sandbox/clock", "/.well-known/jwks.json"] {
+        assert_eq!(fetch(path).0, 404, "{path}");
+    }
+    assert_eq!(watched.stop().0, Some(0));
+}
+
+#[test]
+fn health_has_a_port_of_its_own() {
+    let home = Home::seeded("");
+    let port = free_port();
+    let mut command = home.serve();
+    command.args(["--health-listen", &format!("127.0.0.1:{port}")]);
+    let watched = Watched::start(command).map_err(|(_, said)| said).unwrap();
+    let fetch = |path: &str| {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let mut response = crate::support::agent().get(url).call().unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    };
+    assert_eq!(fetch("/livez"), (200, "live\n".to_owned()));
+    assert_eq!(fetch("/readyz"), (200, "ready\n".to_owned()));
+    assert!(fetch("/metrics").1.contains("kunji_connections"));
+    for path in ["/", "/docs", CHANGE_MPIN, "/.well-known/jwks.json", "/kunji/v1/sandbox/clock"] {
         assert_eq!(fetch(path).0, 404, "{path}");
     }
     assert_eq!(watched.stop().0, Some(0));

@@ -170,8 +170,6 @@ impl Kunji {
 
     /// Any command that prints `{"base": ...}` once it answers.
     pub(crate) fn spawn(mut command: Command) -> Self {
-        // Meant for the tests; to the product it is a setting that there is not.
-        command.env_remove("KUNJI_BLESS");
         // Why somebody was not let in would fill the tests' own output.
         command.env("KUNJI_LOG__LEVEL", "error");
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();

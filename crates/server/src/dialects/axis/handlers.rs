@@ -18,7 +18,7 @@ use crate::telemetry::because;
 /// `POST /api/transactions/v1/changempin`.
 pub(super) async fn change_mpin(State(app): State<App>, http: Request) -> Result<Response, Denied> {
     let client = client::of(&app, http.headers())?;
-    let mode = Mode::of(&app, http.headers());
+    let mode = Mode::of(&app, http.headers())?;
     let bytes = request::bytes(http).await?;
     let root = request::parse::<ChangeMpinBody<'_>>(&bytes)?.root;
     match mode {
@@ -48,7 +48,7 @@ pub(super) async fn set_reset_mpin(
     http: Request,
 ) -> Result<Response, Denied> {
     let client = client::of(&app, http.headers())?;
-    let mode = Mode::of(&app, http.headers());
+    let mode = Mode::of(&app, http.headers())?;
     let bytes = request::bytes(http).await?;
     let root = request::parse::<SetResetBody<'_>>(&bytes)?.root;
     let echo = StatusEcho::of(StatusCall::SetReset, root.sub_header);
@@ -64,7 +64,7 @@ pub(super) async fn set_reset_mpin(
 /// `POST /api/axis/upi/otp/request`.
 pub(super) async fn request_otp(State(app): State<App>, http: Request) -> Result<Response, Denied> {
     let client = client::of(&app, http.headers())?;
-    let mode = Mode::of(&app, http.headers());
+    let mode = Mode::of(&app, http.headers())?;
     let bytes = request::bytes(http).await?;
     let root = request::parse::<OtpBody<'_>>(&bytes)?.root;
     let echo = StatusEcho::of(StatusCall::OtpRequest, root.sub_header);

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::client;
 use super::reply::{ApiError, Denied};
 use super::wire::{AccountReference, ChangeMpin, LooseCred, OtpRequest, SetReset, Text};
-use crate::app::App;
+use crate::app::{App, UnknownMode};
 use crate::body::{self, BodyError, Object};
 use crate::config::{AxisClient, AxisMode};
 use crate::misread;
@@ -60,32 +60,36 @@ impl TestId {
 
 impl Mode {
     /// The configuration decides; in the sandbox a header may ask for live processing.
-    pub(super) fn of(app: &App, headers: &HeaderMap) -> Self {
-        let asked = headers
-            .get("x-kunji-mode")
-            .is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
-        if app.config().axis.mode == AxisMode::Live || (app.is_sandbox() && asked) {
-            return Self::Live;
+    ///
+    /// # Errors
+    /// `Denied` when it asks for something else.
+    pub(super) fn of(app: &App, headers: &HeaderMap) -> Result<Self, Denied> {
+        let unknown = |mode: UnknownMode| ApiError::InvalidInput.because(mode.into());
+        let asked = app.asks_live(headers).map_err(unknown)?;
+        if app.config().axis.mode == AxisMode::Live || asked {
+            return Ok(Self::Live);
         }
-        Self::Scenario(match headers.get(TEST_ID).map(|id| id.as_bytes()) {
+        Ok(Self::Scenario(match headers.get(TEST_ID).map(|id| id.as_bytes()) {
             Some(b"1") => TestId::One,
             Some(b"2") => TestId::Two,
             Some(b"3") => TestId::Three,
             Some(b"4") => TestId::Four,
             None | Some(b"") => TestId::Missing,
             Some(_) => TestId::Unsupported,
-        })
+        }))
     }
 }
 
 /// Reads a whole JSON body.
 pub(super) async fn bytes(request: HttpRequest) -> Result<Bytes, Denied> {
-    if !body::is_json(request.headers()) {
-        return Err(ApiError::NotJson.because(Reason::NotCalledJson));
-    }
-    body::read(request.into_body()).await.map_err(|error| match error {
-        BodyError::TooLarge => ApiError::TooLarge.because(error.into()),
-        BodyError::Incomplete => ApiError::InvalidInput.because(error.into()),
+    let bytes = body::read(request).await;
+    bytes.map_err(|error| {
+        let refused = match error {
+            BodyError::NotJson | BodyError::Encoded => ApiError::NotJson,
+            BodyError::TooLarge => ApiError::TooLarge,
+            BodyError::Incomplete => ApiError::InvalidInput,
+        };
+        refused.because(error.into())
     })
 }
 

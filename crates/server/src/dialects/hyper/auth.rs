@@ -12,6 +12,7 @@ use kunji_core::ids::{ChannelId, MerchantCustomerId, MerchantId, Mobile, Profile
 use kunji_core::time::{Clock as _, MINUTE_MS};
 use kunji_vault::{Fingerprint, JwsParts, RsaScheme, Vault};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::action::Action;
 use super::request::Payload;
@@ -208,13 +209,15 @@ fn vouched_v2<'a>(
     let merchant = merchant.ok_or("merchant_id is not known")?;
     let signature = STANDARD.decode(signature).map_err(|_| "signature is no standard base64")?;
     let key = merchant.key(key_id).ok_or("merchantKeyId is not one of the merchant's")?;
+    let mobile = match body.customer_phone {
+        None => None,
+        Some(Value::String(phone)) => Some(phone),
+        Some(_) => return Err("customer_phone is not a text"),
+    };
     match key.verifies(RsaScheme::Pkcs1, &[signed.as_bytes()], &signature) {
-        true => Ok(Vouched {
-            merchant,
-            customer: body.customer_id,
-            mobile: body.customer_phone,
-            timestamp: body.timestamp,
-        }),
+        true => {
+            Ok(Vouched { merchant, customer: body.customer_id, mobile, timestamp: body.timestamp })
+        }
         false => Err("signature does not verify over the bytes of signaturePayload"),
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Ask<'a> {
     pub(super) payload: Payload<'a>,
     /// Whether a change of a number is to wait: a fault that the sandbox was asked for.
     pub(super) wait: Option<Wait>,
+    /// Where the customer reaches us.
+    pub(super) base: String,
 }
 
 /// Why an action is not answered by its own words.
@@ -140,7 +142,8 @@ async fn act(app: &App, headers: &HeaderMap, envelope: &Envelope<'_>) -> Answer 
             expected: fault::PENDING.into(),
         },
     })?;
-    let ask = Ask { app, action, identity, request_id, payload, wait };
+    let base = app.public_url(headers);
+    let ask = Ask { app, action, identity, request_id, payload, wait, base };
     match action {
         Action::Initiate => profile::initiate(ask).await,
         Action::SessionToken => profile::session_token(ask).await,
@@ -299,19 +302,18 @@ async fn read<T: DeserializeOwned>(
         Event::error(request_id.unwrap_or_default(), SdkError::BadParameter, problem, why)
             .with_status(status)
     };
-    if !body::is_json(http.headers()) {
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(refused(status, "The content type must be JSON", Reason::NotCalledJson));
-    }
-    let bytes = body::read(http.into_body()).await.map_err(|error| match error {
-        BodyError::TooLarge => {
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            refused(status, "The body is over 64 KiB", BodyError::TooLarge.into())
-        }
-        BodyError::Incomplete => {
-            let status = StatusCode::BAD_REQUEST;
-            refused(status, "The body is incomplete", Reason::BodyIncomplete)
-        }
+    let bytes = body::read(http).await.map_err(|error| {
+        let (status, problem) = match error {
+            BodyError::NotJson => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be JSON")
+            }
+            BodyError::Encoded => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content coding must be identity")
+            }
+            BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is over 64 KiB"),
+            BodyError::Incomplete => (StatusCode::BAD_REQUEST, "The body is incomplete"),
+        };
+        refused(status, problem, error.into())
     })?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());

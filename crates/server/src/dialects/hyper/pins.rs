@@ -73,7 +73,7 @@ fn wanted(ask: &Ask<'_>, purpose: Purpose, vpa: Option<Vpa>) -> Result<Wanted, B
 }
 
 async fn open(ask: Ask<'_>, wanted: Wanted) -> Answer {
-    let Ask { app, identity, request_id, .. } = ask;
+    let Ask { app, identity, request_id, base, .. } = ask;
     let named = format!("hyper:{}:{}", identity.profile.merchant, identity.profile.customer);
     app.admit(&named, &wanted.account)?;
     let subject = Subject::Credential(wanted.account.clone());
@@ -101,7 +101,7 @@ async fn open(ask: Ask<'_>, wanted: Wanted) -> Answer {
     // Nothing of an account is told to whom it is not linked.
     let shown = credential.filter(|_| fit.is_ok() || fit == Err(Unfit::MobileChanged));
     let unknown = voice.decided(result_code::UNKNOWN, shown.as_ref());
-    let room = Room::of(app, voice, shown, fit)?;
+    let room = Room::of(app, &base, voice, shown, fit)?;
     match app.act("capture", room.open()).await {
         Ok(answered) => Ok(Event::kept(answered)),
         Err(_) => Ok(unknown),
@@ -156,6 +156,7 @@ struct Room {
 impl Room {
     fn of(
         app: &App,
+        base: &str,
         voice: PinVoice,
         credential: Option<Credential>,
         fit: Result<PinLength, Unfit>,
@@ -165,7 +166,7 @@ impl Room {
         let id = URL_SAFE_NO_PAD.encode(random);
         Ok(Self {
             kid: issuer.vault.block_kid(),
-            url: format!("{}{}/{id}/page", app.public_url(), super::CAPTURES),
+            url: format!("{base}{}/{id}/page", super::CAPTURES),
             id: CaptureId::parse(&id)?,
             issuer,
             voice,

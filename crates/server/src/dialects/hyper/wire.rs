@@ -245,7 +245,8 @@ pub(super) struct SignedV2 {
     pub(super) merchant_id: String,
     pub(super) customer_id: String,
     pub(super) timestamp: String,
-    pub(super) customer_phone: Option<String>,
+    /// Of any type, so that another one than text can be told by its name.
+    pub(super) customer_phone: Option<Value>,
 }
 
 /// The claims of a signature of version 3.

@@ -57,24 +57,21 @@ async fn arrived(
         let reason = Reason::WrongMethod;
         return Err(Failure::transport(StatusCode::METHOD_NOT_ALLOWED, "Use POST", reason));
     }
-    if !body::is_json(http.headers()) {
-        let message = "content-type is not application/json";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Failure::transport(status, message, Reason::NotCalledJson));
-    }
-    let (parts, body) = http.into_parts();
-    let bytes = body::read(body).await.map_err(|error| match error {
-        BodyError::TooLarge => {
-            let reason = BodyError::TooLarge.into();
-            let message = "Request body is over 64 KiB";
-            Failure::transport(StatusCode::PAYLOAD_TOO_LARGE, message, reason)
-        }
-        BodyError::Incomplete => {
-            let reason = Reason::BodyIncomplete;
-            Failure::transport(StatusCode::BAD_REQUEST, "Request body is incomplete", reason)
-        }
+    let headers = http.headers().clone();
+    let bytes = body::read(http).await.map_err(|error| {
+        let (status, message) = match error {
+            BodyError::NotJson => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type is not application/json")
+            }
+            BodyError::Encoded => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-encoding is not identity")
+            }
+            BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body is over 64 KiB"),
+            BodyError::Incomplete => (StatusCode::BAD_REQUEST, "Request body is incomplete"),
+        };
+        Failure::transport(status, message, error.into())
     })?;
-    Ok((call, parts.headers, bytes))
+    Ok((call, headers, bytes))
 }
 
 async fn answer(

@@ -19,7 +19,7 @@ use super::headers::{self, Consumer};
 use super::reply::{Echo, Plain, respond};
 use super::request::{self, Ask, Terms};
 use super::wire::{CallBody, TokenBody};
-use crate::app::{App, Unanswered};
+use crate::app::{App, Unanswered, UnknownMode};
 use crate::body::{self, BodyError, Object};
 use crate::config::PrepaidClient;
 use crate::telemetry::because;
@@ -73,7 +73,7 @@ async fn answer(
     http: Request,
 ) -> Result<Response, Plain> {
     let client = headers::client(app, http.headers(), consumer)?;
-    let holder = holder_check(app, http.headers());
+    let holder = holder_check(app, http.headers())?;
     let bytes = bytes(http).await?;
     let stamp = app.clock().stamp();
     app.admit_token(&client.client_id).map_err(Plain::too_many)?;
@@ -130,22 +130,19 @@ async fn open(app: &App, client: &PrepaidClient, bytes: &Bytes) -> Option<CallBo
 
 async fn bytes(http: Request) -> Result<Bytes, Plain> {
     let plain = |status| Plain::of(status, Code::MalformedRequest);
-    if !body::is_json(http.headers()) {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-    }
-    body::read(http.into_body()).await.map_err(|error| match error {
+    body::read(http).await.map_err(|error| match error {
+        BodyError::NotJson | BodyError::Encoded => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         BodyError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE),
         BodyError::Incomplete => plain(StatusCode::BAD_REQUEST),
     })
 }
 
-fn holder_check(app: &App, headers: &HeaderMap) -> HolderCheck {
-    let asked = headers
-        .get("x-kunji-mode")
-        .is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
-    match app.config().prepaid.require_verified_card || (app.is_sandbox() && asked) {
-        true => HolderCheck::Required,
-        false => HolderCheck::Waived,
+fn holder_check(app: &App, headers: &HeaderMap) -> Result<HolderCheck, Plain> {
+    let refused = |UnknownMode| Plain::of(StatusCode::BAD_REQUEST, Code::InvalidMessage);
+    let asked = app.asks_live(headers).map_err(refused)?;
+    match app.config().prepaid.require_verified_card || asked {
+        true => Ok(HolderCheck::Required),
+        false => Ok(HolderCheck::Waived),
     }
 }
 

@@ -71,7 +71,7 @@ const RATE: Table = Table {
 const FULL_DISK: Table = Table {
     dialect: "axis",
     start: Kunji::sandbox_on_a_full_disk,
-    ground: Ground::Shared,
+    ground: Ground::Broken,
     cases: cases! {
         CALL, "the store cannot be written: the outcome is unknown" => 503 "E50301", full_disk;
     },

@@ -1,5 +1,6 @@
 //! What HTTP itself can get wrong: path, method, size and type of the body.
 
+use serde_json::json;
 use ureq::http::Method;
 
 use super::{OTP_REQUEST, SET_RESET, error_said};
@@ -26,6 +27,8 @@ const TRANSPORT: Table = Table {
                 each(|path| kunji.send(Method::POST, path, &[("X-AXIS-TEST-ID", "1")], "{}"))
             };
         CALL, "another content type than JSON" => 415 "E40001", wrong_type;
+        CALL, "a body with a content coding" => 415 "E40001",
+            |kunji| each(|path| kunji.post(path, &[("Content-Encoding", "gzip")], &json!({})));
         "change MPIN, by test id", "a content type with a charset, in any case" => 401 "E40101",
             with_charset;
     },

@@ -433,7 +433,10 @@ fn the_log_of_the_sandbox_says_why_where_the_answer_does_not() {
     let stale = app.signature_at(now_ms() - 16 * MINUTE_MS);
     let mut forged = app.signature();
     forged["signaturePayload"] = json!(vouched("stock", ARJUN, now_ms(), None));
-    for group in [stale, forged, json!({})] {
+    let phone = vouched("stock", NISHA, now_ms(), Some("919876543210"));
+    let phone = phone.replace("\"919876543210\"", "919876543210");
+    let numeric = signed_v2("stock-test-1", &phone);
+    for group in [stale, forged, numeric, json!({})] {
         let answer = app.send(&envelope("R", "upiGetBankList", &group));
         assert_eq!(answer.text(), error_text("R", "JP_012", "Invalid authentication data"));
     }
@@ -449,6 +452,7 @@ fn the_log_of_the_sandbox_says_why_where_the_answer_does_not() {
     for why in [
         "timestamp is not within 15 minutes back and 5 ahead",
         "signature does not verify over the bytes of signaturePayload",
+        "customer_phone is not a text",
         "no signature and no session",
         "x-merchant-checksum is not the lower-case hex HMAC-SHA-256",
     ] {

@@ -28,6 +28,11 @@ const CASES: Table = Table {
         ANY, "broken JSON: where it breaks, and the request id if it can be found" => 400 "JP_003",
             broken_json;
         ANY, "the content type is not JSON" => 415 "JP_003", other_type;
+        ANY, "the body has a content coding" => 415 "JP_003",
+            |kunji| {
+                let answer = kunji.post(PROCESS, &[("Content-Encoding", "gzip")], &json!({}));
+                is_error(&answer, "", "JP_003", "The content coding must be identity")
+            };
         ANY, "the body is over 64 KiB" => 413 "JP_003", too_large;
         ANY, "another method" => 405 "JP_003", other_method;
         ANY, "another path" => 404 "JP_003",

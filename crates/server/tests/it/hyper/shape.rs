@@ -283,6 +283,7 @@ fn is_word_of(code: &str, message: &str) -> bool {
                 || matches!(
                     message,
                     "The content type must be JSON"
+                        | "The content coding must be identity"
                         | "The body is over 64 KiB"
                         | "The body is incomplete"
                         | "The method is not allowed"

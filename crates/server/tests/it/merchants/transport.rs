@@ -1,5 +1,6 @@
 //! What HTTP itself can get wrong: path, method, size and type of the body.
 
+use serde_json::json;
 use ureq::http::Method;
 
 use super::{AVAILABILITY, CREATE, FETCH, NISHA, Post, UPDATE, VALIDITY, failed, now, said};
@@ -31,6 +32,12 @@ const TRANSPORT: Table = Table {
         CALL, "a body of 64 KiB is read" => 200 "BAD_REQUEST",
             |kunji| each(|call| said(&padded(LEN_MAX).send(kunji, call)));
         CALL, "no content type, or another one than JSON" => 415 "BAD_REQUEST", wrong_type;
+        CALL, "a body with a content coding" => 415 "BAD_REQUEST",
+            |kunji| each(|call| {
+                let path = format!("/api/n2/merchants/{call}");
+                let answer = kunji.post(&path, &[("Content-Encoding", "gzip")], &json!({}));
+                failed(&answer, "BAD_REQUEST", "content-encoding is not identity")
+            });
     },
 };
 

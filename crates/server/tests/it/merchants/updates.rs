@@ -154,7 +154,7 @@ const REFUSALS: Table = Table {
 const BROKEN: Table = Table {
     dialect: "merchants",
     start: Kunji::sandbox_on_a_full_disk,
-    ground: Ground::Shared,
+    ground: Ground::Broken,
     cases: cases! {
         "update", "the store is full: the outcome is unknown" => 500 "INTERNAL_SERVER_ERROR",
             |kunji| {

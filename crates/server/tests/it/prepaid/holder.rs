@@ -166,8 +166,8 @@ const OUTCOMES: Table = Table {
                 kunji.advance("10m");
                 checked(kunji, "739105")
             };
-        CHECKED, "another value than `live`: the client answers for the holder" => 200 "00",
-            |kunji| reset_in_mode(kunji, "alive", "739105");
+        CHECKED, "without the header: the client answers for the holder" => 200 "00",
+            |kunji| RESET.said(kunji, &RESET.with(&json!({ "newPIN": "739105" })));
     },
 };
 
@@ -191,7 +191,7 @@ const ALWAYS: Table = Table {
     ground: Ground::Shared,
     cases: cases! {
         CHECKED, "the settings ask for it, without a header" => 200 "1081",
-            |kunji| reset_in_mode(kunji, "", "739105");
+            |kunji| RESET.said(kunji, &RESET.with(&json!({ "newPIN": "739105" })));
     },
 };
 

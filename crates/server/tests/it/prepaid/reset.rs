@@ -293,7 +293,7 @@ const RATE: Table = Table {
 const FULL_DISK: Table = Table {
     dialect: "prepaid",
     start: Kunji::sandbox_on_a_full_disk,
-    ground: Ground::Shared,
+    ground: Ground::Broken,
     cases: cases! {
         CALL, "the store cannot be written: the outcome is unknown" => 503 "1045",
             |kunji| with(kunji, json!({}));

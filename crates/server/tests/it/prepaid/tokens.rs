@@ -46,6 +46,10 @@ const HEADERS: Table = Table {
                 })
             };
         EVERY, "no or another content type than JSON" => 415 "1055", wrong_type;
+        EVERY, "a body with a content coding" => 415 "1055",
+            |kunji| with_header(kunji, "Content-Encoding", Some("gzip"));
+        EVERY, "`X-Kunji-Mode` with another value than `live`" => 400 "1030",
+            |kunji| wrong(kunji, "X-Kunji-Mode", &["alive", "", "scenario"]);
     },
 };
 

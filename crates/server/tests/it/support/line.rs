@@ -84,6 +84,14 @@ impl Line {
         }
     }
 
+    /// Whether nothing has come so far that was not read.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let heard = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        self.heard.is_empty() && heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     fn take(&mut self, len: usize) -> io::Result<Vec<u8>> {
         while self.heard.len() < len {
             self.hear()?;
@@ -117,7 +125,7 @@ pub(crate) fn is_closed(error: &io::Error) -> bool {
 pub(crate) fn posted(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let len = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: kunji\r\ncontent-type: application/json\r\n{headers}content-length: {len}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{headers}content-length: {len}\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
 }

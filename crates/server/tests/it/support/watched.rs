@@ -22,7 +22,10 @@ pub(crate) struct Watched {
 impl Watched {
     /// Starts a command that tells its address: a sandbox with JSON output, or `serve` with JSON
     /// log lines of level `info`. Fails with all that was said when it ends instead.
-    pub(crate) fn start(mut command: Command) -> Result<Self, (Option<i32>, String)> {
+    pub(crate) fn start(
+        mut command: impl std::borrow::BorrowMut<Command>,
+    ) -> Result<Self, (Option<i32>, String)> {
+        let command = command.borrow_mut();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
@@ -49,8 +52,13 @@ impl Watched {
     }
 
     /// SIGTERM; the exit code and all that was said.
-    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
+    pub(crate) fn stop(self) -> (Option<i32>, String) {
         signal(self.kunji.process.id(), "TERM");
+        self.ended()
+    }
+
+    /// Waits until it ends of itself; the exit code and all that was said.
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let code = self.kunji.process.wait().unwrap().code();
         self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         (code, String::from_utf8(self.said()).unwrap())
