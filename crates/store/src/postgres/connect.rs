@@ -82,17 +82,31 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
-/// Connections that look into the schema only, and that plan for tables of any size.
+/// Connections that look into the schema only, for work that comes once.
 pub(super) fn pool(place: &PostgresPlace, size: usize) -> Result<Pool, PostgresError> {
+    pool_with(place, size, "auto")
+}
+
+/// The same for what is asked again and again.
+///
+/// On one server the plans are made once, while tables may still be small, and fit when they are
+/// large. What plans for many machines must see the values: it finds by them where a subject lies.
+pub(super) fn serving_pool(place: &PostgresPlace, size: usize) -> Result<Pool, PostgresError> {
+    match place.spread {
+        Spread::Together => pool_with(place, size, "force_generic_plan"),
+        Spread::BySubject => pool_with(place, size, "force_custom_plan"),
+    }
+}
+
+fn pool_with(place: &PostgresPlace, size: usize, plans: &str) -> Result<Pool, PostgresError> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match place.config.get_ssl_mode() == SslMode::Require {
         true => Manager::from_config(place.config.clone(), encrypted()?, recycling),
         false => Manager::from_config(place.config.clone(), NoTls, recycling),
     };
-    // The plans are made while tables may still be small, and must fit when they are large.
     let settings = format!(
         "SET search_path = \"{}\"; SET enable_seqscan = off; SET enable_hashjoin = off; \
-         SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; \
+         SET enable_mergejoin = off; SET plan_cache_mode = {plans}; \
          SET statement_timeout = '8s'; SET idle_in_transaction_session_timeout = '60s'",
         place.schema
     );

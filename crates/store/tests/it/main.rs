@@ -12,6 +12,7 @@ mod chains;
 mod commits;
 mod conformance;
 mod crashes;
+mod distributed;
 mod embedded;
 mod engines;
 mod errands;
