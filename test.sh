@@ -15,6 +15,9 @@ fi
 [[ -x /usr/bin/chromedriver ]] || missing+=(chromium-driver)
 # Those of the store for several processes run a server of their own.
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+# They also go through a pooler, and over TLS with certificates of their own.
+[[ -x /usr/sbin/pgbouncer ]] || missing+=(pgbouncer)
+command -v openssl >/dev/null || missing+=(openssl)
 if ((${#missing[@]})); then
     apt-get update
     apt-get install -y --no-install-recommends "${missing[@]}"

@@ -18,7 +18,7 @@ use kunji_core::budget::BudgetSettings;
 use kunji_core::ids::CustomerId;
 use kunji_core::rules::{Rules, TRIES_MAX};
 use kunji_core::time::{DAY_MS, MINUTE_MS};
-use kunji_store::{PostgresPlace, Spread};
+use kunji_store::{PostgresError, PostgresPlace, Spread};
 use kunji_vault::{Blocklist, Layout, PinLength, RsaKeyError, Secret, TokenKey, Transit};
 
 pub use self::audit::Audit;
@@ -204,9 +204,14 @@ impl Place {
     /// `ConfigError` when it names no place; the error does not repeat it.
     pub fn parse(url: &str, schema: &str, connections: usize) -> Result<Self, ConfigError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let refused = |error| match error {
+                PostgresError::Parameter { name, problem } => {
+                    wrong(&format!("store.url, its parameter {name}"), problem)
+                }
+                _ => wrong("store.url", "or store.schema: is not well formed"),
+            };
             let place = PostgresPlace::parse(url, schema, connections);
-            let problem = "or store.schema: is not well formed";
-            return Ok(Self::Postgres(Box::new(place.map_err(|_| wrong("store.url", problem))?)));
+            return Ok(Self::Postgres(Box::new(place.map_err(refused)?)));
         }
         let path = url.strip_prefix("fjall:").filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH or postgres://"))?;

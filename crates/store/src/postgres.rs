@@ -14,11 +14,14 @@
 //! again, and what the tag proves to be there counts as written; only after [`WRITE_DEADLINE`] its
 //! callers hear that the outcome is unknown.
 
+mod address;
 mod batch;
 mod connect;
+mod encryption;
 mod lead;
 mod migrate;
 mod retire;
+mod session;
 mod walk;
 mod writer;
 

@@ -11,6 +11,7 @@ mod captures;
 mod chains;
 mod commits;
 mod conformance;
+mod connecting;
 mod crashes;
 mod distributed;
 mod embedded;
