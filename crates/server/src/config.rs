@@ -5,6 +5,7 @@
 
 mod audit;
 mod axis;
+mod caution;
 mod file;
 mod layers;
 mod upi;
@@ -23,6 +24,7 @@ use kunji_vault::{Blocklist, Layout, PinLength, RsaKeyError, Secret, TokenKey, T
 
 pub use self::audit::Audit;
 pub use self::axis::{Axis, AxisClient};
+pub use self::caution::Caution;
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
@@ -204,11 +206,11 @@ impl Place {
     /// `ConfigError` when it names no place; the error does not repeat it.
     pub fn parse(url: &str, schema: &str, connections: usize) -> Result<Self, ConfigError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let refused = |error| match error {
-                PostgresError::Parameter { name, problem } => {
-                    wrong(&format!("store.url, its parameter {name}"), problem)
+            let refused = |error| {
+                if let PostgresError::Parameter { name, problem } = error {
+                    return wrong(&format!("store.url, its parameter {name}"), problem);
                 }
-                _ => wrong("store.url", "or store.schema: is not well formed"),
+                wrong("store.url", "or store.schema: is not well formed")
             };
             let place = PostgresPlace::parse(url, schema, connections);
             return Ok(Self::Postgres(Box::new(place.map_err(refused)?)));
@@ -232,6 +234,17 @@ impl Place {
 }
 
 impl Config {
+    /// Checks what was written, and whether it suits a service with real PINs.
+    ///
+    /// # Errors
+    /// `ConfigError` names the setting and the problem, never the value.
+    pub fn check_for_service(file: ConfigFile) -> Result<(Self, Vec<Caution>), ConfigError> {
+        let secrets = caution::Secrets::of(&file)?;
+        let config = Self::check(file)?;
+        let cautions = caution::examine(&config, &secrets)?;
+        Ok((config, cautions))
+    }
+
     /// Checks what was written.
     ///
     /// # Errors

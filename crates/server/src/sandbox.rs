@@ -4,6 +4,7 @@ pub mod banner;
 pub mod fault;
 pub mod ground;
 pub mod stock;
+pub mod temporary;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;

@@ -22,16 +22,18 @@ use crate::backup::control;
 use crate::boot;
 use crate::clock::ServiceClock;
 use crate::config::{AxisMode, Changes, Config, Layers, Place, Shape, Webhook};
-use crate::errands;
+use crate::draft::put_whole;
 use crate::hardening::{self, Keys};
 use crate::listener::{self, ListenerLimits};
 use crate::routes;
 use crate::sandbox::banner::banner;
-use crate::sandbox::ground::{self, Ground, put_whole};
+use crate::sandbox::ground::{self, Ground};
 use crate::sandbox::stock;
+use crate::sandbox::temporary::Temporary;
 use crate::seed::{SANDBOX, Seed};
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Deliverer;
+use crate::{environment, errands};
 
 /// What `kunji sandbox` takes.
 #[derive(Debug, Args)]
@@ -80,7 +82,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     };
     let temporary = match &args.data {
         Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("kunji-sandbox-").tempdir()?),
+        None => Some(Temporary::new_in(&std::env::temp_dir())?),
     };
     let dir = match (&args.data, &temporary) {
         (Some(dir), _) => dir.clone(),
@@ -108,10 +110,20 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
 }
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    // Comes back when there is nothing to take out, or nothing could be.
+    let left = environment::hand_over(&args.config.layers()?.secret_variables());
     let refused = hardening::close_memory(Keys::Real);
-    let config = args.config.load()?;
+    let (config, cautions) = args.config.load_for_service()?;
     telemetry::start_logs(config.log.1, config.log.0);
     refused.say();
+    if let Err(why) = left {
+        tracing::warn!(
+            "secrets stay in this process's environment ({why}): give them by file:PATH"
+        );
+    }
+    for caution in cautions {
+        tracing::warn!("{caution}");
+    }
     if config.axis.mode != AxisMode::Off && !config.axis.is_spoken() {
         tracing::info!("the Axis-style API is off: axis.clients names nobody who may call it");
     }

@@ -258,7 +258,8 @@ impl Parts {
         for host in &self.hosts {
             let sign = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
             let named = !host.is_empty() && host.bytes().all(sign);
-            if !named && !(is_socket(host) && !host.contains([',', '\n'])) {
+            let socket = is_socket(host) && !host.contains([',', '\n']);
+            if !named && !socket {
                 return Err(PostgresError::Address);
             }
             self.config.host(host);
