@@ -17,6 +17,9 @@ fi
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 # Those of the store for several processes run a server of their own.
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+# They also go through a pooler, and over TLS with certificates of their own.
+[[ -x /usr/sbin/pgbouncer ]] || missing+=(pgbouncer)
+command -v openssl >/dev/null || missing+=(openssl)
 if ((${#missing[@]})); then
     apt-get update
     apt-get install -y --no-install-recommends "${missing[@]}"

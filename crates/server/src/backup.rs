@@ -4,7 +4,6 @@
 //! passed on, in bounded memory, however many there are.
 
 pub mod control;
-mod draft;
 mod export;
 mod import;
 mod others;
@@ -15,7 +14,6 @@ use std::path::Path;
 
 use kunji_vault::{KeyFault, KeyRing, Vault};
 
-pub use self::draft::Draft;
 pub use self::export::{ExportError, Exported, export};
 pub use self::import::{ImportError, Imported, Proved, prove};
 pub use self::rows::ReadError;

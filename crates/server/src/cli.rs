@@ -23,7 +23,6 @@ mod seed;
 mod sign;
 mod token;
 
-use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,7 +32,8 @@ use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, ConfigError, Layers};
+use crate::config::{Caution, Config, ConfigError, Layers};
+use crate::environment;
 use crate::sandbox::ground::GroundError;
 use crate::seed::SeedError;
 use crate::telemetry::{LogFormat, LogLevel};
@@ -137,18 +137,32 @@ struct Flags {
 
 impl ConfigArgs {
     fn load(&self) -> Result<Config, ConfigError> {
+        Config::check(self.layers()?.read()?)
+    }
+
+    /// The same for a service with real PINs, with what to be warned of.
+    fn load_for_service(&self) -> Result<(Config, Vec<Caution>), ConfigError> {
+        Config::check_for_service(self.layers()?.read()?)
+    }
+
+    /// All layers, one upon the other.
+    fn layers(&self) -> Result<Layers, ConfigError> {
         let mut layers = Layers::defaults()?;
         if let Some(path) = &self.config {
             layers = layers.file(path)?;
         }
-        self.flags.load(layers)
+        self.flags.lay(layers)
     }
 }
 
 impl Flags {
     /// Lays the environment and the flags on top, and checks the whole.
     fn load(&self, layers: Layers) -> Result<Config, ConfigError> {
-        let mut layers = layers.environment(variables())?;
+        Config::check(self.lay(layers)?.read()?)
+    }
+
+    fn lay(&self, layers: Layers) -> Result<Layers, ConfigError> {
+        let mut layers = layers.environment(environment::variables())?;
         if let Some(address) = self.listen {
             layers = layers.set("server", "listen", address.to_string());
         }
@@ -167,23 +181,15 @@ impl Flags {
         if let Some(format) = self.log_format.as_ref().and_then(ValueEnum::to_possible_value) {
             layers = layers.set("log", "format", format.get_name());
         }
-        Config::check(layers.read()?)
+        Ok(layers)
     }
-}
-
-/// The environment, as far as it is text; nothing of ours is anything else.
-fn variables() -> impl Iterator<Item = (String, String)> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text)
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli) {
+    let received = environment::receive().context("the environment cannot be read");
+    match received.and_then(|()| dispatch(Cli::parse())) {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to hear that standard error is closed.
@@ -231,10 +237,18 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn check_config(args: &ConfigArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let config = args.load()?;
+    let (config, cautions) = args.load_for_service()?;
     match output {
-        Output::Text => print(&format!("{config:#?}\n"))?,
-        Output::Json => print_json(&serde_json::json!({ "valid": true }))?,
+        Output::Text => {
+            print(&format!("{config:#?}\n"))?;
+            for caution in cautions {
+                writeln!(std::io::stderr(), "kunji: warning: {caution}")?;
+            }
+        }
+        Output::Json => {
+            let warnings: Vec<_> = cautions.iter().map(Caution::to_string).collect();
+            print_json(&serde_json::json!({ "valid": true, "warnings": warnings }))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

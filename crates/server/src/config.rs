@@ -5,6 +5,7 @@
 
 mod audit;
 mod axis;
+mod caution;
 mod file;
 mod layers;
 mod upi;
@@ -19,11 +20,12 @@ use kunji_core::budget::BudgetSettings;
 use kunji_core::ids::CustomerId;
 use kunji_core::rules::{Rules, TRIES_MAX};
 use kunji_core::time::{DAY_MS, MINUTE_MS};
-use kunji_store::{PostgresPlace, Spread};
+use kunji_store::{PostgresError, PostgresPlace, Spread};
 use kunji_vault::{Blocklist, Layout, PinLength, RsaKeyError, Secret, TokenKey, Transit};
 
 pub use self::audit::Audit;
 pub use self::axis::{Axis, AxisClient};
+pub use self::caution::Caution;
 pub use self::file::{AxisMode, ConfigFile, SecretSource};
 pub(crate) use self::layers::without_value;
 pub use self::layers::{LayerError, Layers};
@@ -246,9 +248,14 @@ impl Place {
     /// `ConfigError` when it names no place; the error does not repeat it.
     pub fn parse(url: &str, schema: &str, connections: usize) -> Result<Self, ConfigError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let refused = |error| {
+                if let PostgresError::Parameter { name, problem } = error {
+                    return wrong(&format!("store.url, its parameter {name}"), problem);
+                }
+                wrong("store.url", "or store.schema: is not well formed")
+            };
             let place = PostgresPlace::parse(url, schema, connections);
-            let problem = "or store.schema: is not well formed";
-            return Ok(Self::Postgres(Box::new(place.map_err(|_| wrong("store.url", problem))?)));
+            return Ok(Self::Postgres(Box::new(place.map_err(refused)?)));
         }
         let path = url.strip_prefix("fjall:").filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| wrong("store.url", "must be fjall:PATH or postgres://"))?;
@@ -269,6 +276,17 @@ impl Place {
 }
 
 impl Config {
+    /// Checks what was written, and whether it suits a service with real PINs.
+    ///
+    /// # Errors
+    /// `ConfigError` names the setting and the problem, never the value.
+    pub fn check_for_service(file: ConfigFile) -> Result<(Self, Vec<Caution>), ConfigError> {
+        let secrets = caution::Secrets::of(&file)?;
+        let config = Self::check(file)?;
+        let cautions = caution::examine(&config, &secrets)?;
+        Ok((config, cautions))
+    }
+
     /// Checks what was written.
     ///
     /// # Errors

@@ -10,6 +10,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dialects;
+pub mod draft;
+pub mod environment;
 pub mod errands;
 pub mod hardening;
 pub mod keys;

@@ -5,6 +5,7 @@ pub mod fault;
 pub mod gate;
 pub mod ground;
 pub mod stock;
+pub mod temporary;
 
 use axum::Router;
 use axum::body::HttpBody as _;

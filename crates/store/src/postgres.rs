@@ -14,11 +14,14 @@
 //! again, and what the tag proves to be there counts as written; only after [`WRITE_DEADLINE`] its
 //! callers hear that the outcome is unknown.
 
+mod address;
 mod batch;
 mod connect;
+mod encryption;
 mod lead;
 mod migrate;
 mod retire;
+mod session;
 mod walk;
 mod writer;
 
@@ -41,7 +44,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 pub use self::connect::{PostgresPlace, Spread};
-use self::connect::{may_pass, pool};
+use self::connect::{may_pass, pool, serving_pool};
 use self::lead::Lead;
 use self::migrate::Service;
 pub use self::migrate::{Migrated, PostgresError, drop_schema, migrate};
@@ -61,12 +64,12 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 const LOAD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
-     (SELECT row FROM used WHERE name = $2 LIMIT 1), EXISTS (SELECT FROM used WHERE name = ANY ($3)), \
+     (SELECT row FROM used WHERE name = $2 LIMIT 1), EXISTS (SELECT 1 FROM used WHERE name = ANY ($3)), \
      (SELECT max(seq) FROM event WHERE subject = $1)";
 /// The same, asking for nothing that is not the subject's own.
 pub const LOAD_SPREAD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
      (SELECT row FROM used WHERE subject = $1 AND name = $2), \
-     EXISTS (SELECT FROM used WHERE subject = $1 AND name = ANY ($3)), \
+     EXISTS (SELECT 1 FROM used WHERE subject = $1 AND name = ANY ($3)), \
      (SELECT max(seq) FROM event WHERE subject = $1)";
 const LOAD_TYPES: &[Type] = &[Type::BYTEA, Type::BYTEA, Type::BYTEA_ARRAY];
 const RECORD: &str = "SELECT (SELECT int8send(version) || head || row FROM record WHERE subject = $1), \
@@ -121,7 +124,7 @@ impl Postgres {
         let told = Told { on_batch, stand: stand.clone() };
         let writer = Writer::start(&place, Arc::clone(&pending), told)?;
         let lead = Lead::new(pool(&place, 1)?);
-        let (rows, pool) = (Rows::new(vault), pool(&place, place.connections)?);
+        let (rows, pool) = (Rows::new(vault), serving_pool(&place, place.connections)?);
         Ok(Self { place, rows, pool, pending, stand, writer, lead })
     }
 

@@ -7,6 +7,7 @@ mod chains;
 mod clock;
 mod engine_stage;
 mod perform;
+mod pooler;
 mod postgres;
 mod samples;
 mod story;
@@ -17,6 +18,7 @@ pub use chains::verify_chains;
 pub use clock::FakeClock;
 pub use engine_stage::{EngineStage, Home, Transport};
 pub use perform::{Played, Stage, Tally, perform, perform_all};
+pub use pooler::Pooler;
 pub use postgres::Cluster;
 pub use samples::{account, card, enroll, sandbox};
 pub use story::{

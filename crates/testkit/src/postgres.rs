@@ -21,7 +21,7 @@ const READY: Duration = Duration::from_secs(60);
 /// How long between two looks whether it is.
 const LOOK: Duration = Duration::from_millis(3);
 /// How often another port is tried when somebody took the free one.
-const PORTS_MAX: usize = 8;
+pub(crate) const PORTS_MAX: usize = 8;
 /// Who may come in how: the superuser freely, other roles through TCP by their passwords.
 const ACCESS: &str = "local all all trust
 host all postgres 127.0.0.1/32 trust
@@ -50,6 +50,13 @@ while read -r order; do
         done
         kill -KILL $doomed 2>/dev/null
         wait "$pid"
+        # Until its last process is gone, the memory that they share keeps the next server out.
+        for child in $doomed; do
+            while { read -r _ _ state _ <"/proc/$child/stat"; } 2>/dev/null; do
+                [ "$state" = Z ] && break
+                sleep 0.01
+            done
+        done
         pid=
         echo crashed ;;
     esac
@@ -152,13 +159,27 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// Where the server takes connections.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Runs SQL in a database; the rows come back as lines, their columns between bars.
     ///
     /// # Panics
     /// When the server refuses it.
     pub fn sql(&self, database: &str, sql: &str) -> String {
+        self.sql_at(&self.url(database), sql)
+    }
+
+    /// The same at an address, as of a pooler.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub fn sql_at(&self, url: &str, sql: &str) -> String {
         let mut psql = Command::new(self.binaries.join("psql"));
-        psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]).arg(self.url(database));
+        psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]).arg(url);
         output(&mut without_settings(psql))
     }
 
@@ -274,7 +295,7 @@ fn binaries() -> PathBuf {
 }
 
 /// A folder that is new, and the server's user's.
-fn new_folder() -> PathBuf {
+pub(crate) fn new_folder() -> PathBuf {
     static MADE: AtomicU64 = AtomicU64::new(0);
     loop {
         let (pid, nth) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
@@ -312,7 +333,7 @@ fn server(binaries: &Path, folder: &Path, port: u16, settings: &[&str]) -> Comma
 }
 
 /// A command that the server's user runs.
-fn as_server(program: &Path) -> Command {
+pub(crate) fn as_server(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -327,7 +348,7 @@ fn is_root() -> bool {
 }
 
 /// The command without what the caller's environment says of servers and languages.
-fn without_settings(mut command: Command) -> Command {
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {
             command.env_remove(name);
@@ -337,7 +358,7 @@ fn without_settings(mut command: Command) -> Command {
     command
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     listener.local_addr().expect("it has an address").port()
 }

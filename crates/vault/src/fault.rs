@@ -45,18 +45,24 @@ pub enum KeyFault {
     Poisoned,
 }
 
-/// What is wrong with a file that holds keys.
+/// What is wrong with a file that holds keys or secrets.
 #[derive(Debug, Error)]
 pub enum FileProblem {
     /// The operating system said no.
     #[error("the operating system refused")]
     Io(#[from] io::Error),
-    /// Group or others may read or write it.
-    #[error("its mode allows group or others (chmod 600 is needed)")]
+    /// Group or others may use it.
+    #[error(
+        "its mode allows too much to group or others: make it 0600 or 0400, or 0440 where it is \
+         root's, as systemd credentials and Kubernetes secrets are"
+    )]
     Exposed,
     /// It belongs to another user.
-    #[error("it belongs to another user")]
+    #[error("it belongs to another user than root and the one who runs this")]
     Foreign,
+    /// It is a directory, a device or a pipe.
+    #[error("it is no regular file")]
+    NoFile,
     /// It was altered, or sealed under another unseal key.
     #[error("it was altered or sealed under another unseal key")]
     Altered,

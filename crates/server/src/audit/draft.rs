@@ -1,8 +1,8 @@
 //! Writes one checkpoint, line by line: the file is there whole, or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use kunji_core::audit::{ChainName, Head};
@@ -10,11 +10,13 @@ use kunji_vault::{Sha256, Vault};
 
 use super::CheckpointError;
 use super::checkpoint::{Hash, Header, Seal, head_line};
+use crate::draft;
 
 /// A checkpoint that is being written; what is not sealed is removed again.
 #[derive(Debug)]
 pub struct Draft {
     path: PathBuf,
+    whole: draft::Draft,
     file: BufWriter<File>,
     digest: Sha256,
     heads: u64,
@@ -31,17 +33,21 @@ pub struct Written {
 }
 
 impl Draft {
-    /// Begins a checkpoint under a name that is not its last.
+    /// Begins a checkpoint beside its place, under a name that is not its last.
     ///
     /// # Errors
     /// `CheckpointError` when the file cannot be written.
     pub fn begin(path: &Path, header: &Header) -> Result<Self, CheckpointError> {
-        let mut options = OpenOptions::new();
+        let create = CheckpointError::file("create", path);
         // How often customers act is nobody else's business.
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-        let file = file.map_err(CheckpointError::file("create", path))?;
+        let whole = draft::Draft::beside(path, prefix(path)).and_then(|mut whole| {
+            let file = whole.file().try_clone()?;
+            Ok((whole, file))
+        });
+        let (whole, file) = whole.map_err(create)?;
         let mut draft = Self {
             path: path.to_owned(),
+            whole,
             file: BufWriter::new(file),
             digest: Sha256::default(),
             heads: 0,
@@ -69,18 +75,13 @@ impl Draft {
     ///
     /// # Errors
     /// `CheckpointError` when it cannot be signed or written.
-    pub fn seal(mut self, vault: &Vault, path: &Path) -> Result<Written, CheckpointError> {
+    pub fn seal(mut self, vault: &Vault) -> Result<Written, CheckpointError> {
         vault.ready_signing()?;
         let (key, signature) = vault.sign_checkpoint(&self.digest.clone().finish())?;
         let seal = Seal { heads: self.heads, key, signature };
         self.line(serde_json::to_string(&seal).unwrap_or_default())?;
         self.file.flush().map_err(CheckpointError::file("write", &self.path))?;
-        let sync = |file: &File| file.sync_all().map_err(CheckpointError::file("write", path));
-        sync(self.file.get_ref())?;
-        std::fs::rename(&self.path, path).map_err(CheckpointError::file("name", path))?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
-        sync(&File::open(parent).map_err(CheckpointError::file("open", parent))?)?;
+        self.whole.keep(&self.path).map_err(CheckpointError::file("name", &self.path))?;
         Ok(Written { hash: Hash(self.digest.clone().finish()), heads: self.heads })
     }
 
@@ -92,9 +93,10 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // Under this name there is nothing any more once the checkpoint has its own.
-        let _ = std::fs::remove_file(&self.path);
-    }
+/// How the names of drafts of this checkpoint begin; its lane finds them by that after a crash.
+fn prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
 }

@@ -31,7 +31,7 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Writes it under one name and then gives it the other. It blocks its thread, for a whole
+    /// Writes it beside its place and then gives it its name. It blocks its thread, for a whole
     /// store as long as the walk takes; `give_up` ends that early.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Job<'_> {
         self,
         store: &impl Survey,
         vault: &Vault,
-        (draft, path): (&Path, &Path),
+        path: &Path,
         give_up: &AtomicBool,
     ) -> Result<Written, CheckpointError> {
         let header = Header {
@@ -56,14 +56,14 @@ impl Job<'_> {
                 Changes::These(_) => Scope::Changed,
             },
         };
-        let mut draft = Draft::begin(draft, &header)?;
+        let mut draft = Draft::begin(path, &header)?;
         match self.changes {
             Changes::Unknown => list_all((store, vault), &mut draft, give_up)?,
             Changes::These(heads) => {
                 heads.iter().try_for_each(|(chain, head)| draft.head(*chain, *head))?;
             }
         }
-        draft.seal(vault, path)
+        draft.seal(vault)
     }
 }
 
@@ -133,9 +133,8 @@ pub(super) mod tests {
             occasion: Occasion::Interval,
             changes,
         };
-        let paths = (dir.join("draft"), dir.join("whole"));
         let give_up = AtomicBool::new(give_up);
-        job.write(&engine.store, &engine.vault, (&paths.0, &paths.1), &give_up)
+        job.write(&engine.store, &engine.vault, &dir.join("whole"), &give_up)
     }
 
     fn files(dir: &Path) -> usize {
@@ -148,8 +147,11 @@ pub(super) mod tests {
         let ended = write(&engine, &Changes::Unknown, dir.path(), true);
         assert!(matches!(ended, Err(CheckpointError::GivenUp)));
         assert_eq!(files(dir.path()), 0);
-        // A short list is no wait.
+        // A short list is no wait, and nothing takes the place of what is there.
         assert!(write(&engine, &Changes::These(Vec::new()), dir.path(), true).is_ok());
+        let again = write(&engine, &Changes::These(Vec::new()), dir.path(), true);
+        assert!(matches!(again, Err(CheckpointError::File { doing: "name", .. })));
+        assert_eq!(files(dir.path()), 1);
     }
 
     #[tokio::test]

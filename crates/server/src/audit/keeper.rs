@@ -208,10 +208,10 @@ impl Keeper {
         let previous = self.previous.map(|before| before.hash);
         let give_up = Arc::clone(&self.give_up);
         let writing = tokio::task::spawn_blocking(move || {
-            let paths = (lane.draft(), lane.path(at, &series));
+            let path = lane.path(at, &series);
             let job = Job { series, number, previous, at, occasion, changes: &changes };
             let Issuer { store, vault, .. } = &*issuer;
-            (job.write(store, vault, (&paths.0, &paths.1), &give_up), changes)
+            (job.write(store, vault, &path, &give_up), changes)
         });
         let gone = |_| (Err(CheckpointError::Thread), Changes::Unknown);
         let (written, changes) = writing.await.unwrap_or_else(gone);

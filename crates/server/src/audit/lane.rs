@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! DIR/lane-01.lock                                    held by the process that writes lane 1
-//! DIR/lane-01.draft                                   what it is writing now
 //! DIR/20261127T130000000Z-01-5f0c2b44.checkpoint      instant, lane, start of the series' name
+//! DIR/.20261127T130000000Z-01-…-Xq3vTk.draft          what it is writing now
 //! ```
 //!
 //! A process takes the first lane that nobody holds, so that several may share a directory, and one
-//! that comes back after a crash finds what its predecessor left.
+//! that comes back after a crash finds what its predecessor left, and clears up what it did not end.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use kunji_core::time::Millis;
 
 use super::CheckpointError;
 use crate::boot::make_private;
+use crate::draft::SUFFIX;
 use crate::wall;
 
 /// Processes that may share one directory.
@@ -44,7 +45,11 @@ impl Lane {
             let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
             let lock = lock.map_err(CheckpointError::file("open", &path))?;
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { dir: dir.to_owned(), number, _lock: lock }),
+                Ok(()) => {
+                    let lane = Self { dir: dir.to_owned(), number, _lock: lock };
+                    lane.clear()?;
+                    return Ok(lane);
+                }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(source)) => {
                     return Err(CheckpointError::file("lock", &path)(source));
@@ -54,10 +59,21 @@ impl Lane {
         Err(CheckpointError::Crowded(dir.to_owned()))
     }
 
-    /// Where what is being written lies.
-    #[must_use]
-    pub fn draft(&self) -> PathBuf {
-        self.dir.join(format!("lane-{:02}.draft", self.number))
+    /// Takes away the drafts of a process that ended while it wrote: whoever has the lane wrote
+    /// all of them.
+    fn clear(&self) -> Result<(), CheckpointError> {
+        let broke = |source| CheckpointError::file("read", &self.dir)(source);
+        let ours = format!("{:02}", self.number);
+        let inside = format!(".{EXTENSION}-");
+        for entry in std::fs::read_dir(&self.dir).map_err(broke)? {
+            let path = entry.map_err(broke)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_draft = name.starts_with('.') && name.ends_with(SUFFIX);
+            if is_draft && name.contains(&inside) && name.split('-').nth(1) == Some(&ours) {
+                std::fs::remove_file(&path).map_err(CheckpointError::file("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Where the checkpoint of this instant lies; names sort as instants do.

@@ -418,8 +418,7 @@ mod tests {
         let (series, occasion) = ("s".to_owned(), Occasion::Interval);
         let changes = &Changes::Unknown;
         let job = Job { series, number, previous, at: Millis(0), occasion, changes };
-        let paths = (&*path.with_extension("draft"), path);
-        job.write(&engine.store, &engine.vault, paths, &AtomicBool::new(false)).unwrap();
+        job.write(&engine.store, &engine.vault, path, &AtomicBool::new(false)).unwrap();
         let keys = CheckpointKeys::from_jwks(&engine.vault.jwks()).unwrap();
         let proven = Reader::open(path).unwrap().prove(&keys).unwrap();
         Comparison::begin(path, proven, &engine.vault).unwrap()

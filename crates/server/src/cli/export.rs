@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 
 use super::backup::counts;
 use super::{ConfigArgs, Output, print, print_json};
-use crate::backup::{Draft, Exported, control, export, open_keys};
+use crate::backup::{Exported, control, export, open_keys};
 use crate::boot::{self, BootError};
 use crate::clock::ServiceClock;
 use crate::config::{Config, Place};
+use crate::draft::{Draft, PREFIX};
 use crate::sandbox::ground;
 use crate::telemetry::Metrics;
 
@@ -46,7 +47,8 @@ struct Source {
 pub(super) fn run(args: &ExportArgs, output: Output) -> anyhow::Result<ExitCode> {
     let source = Source::of(args.config.load()?, args.data.as_deref())?;
     let cannot = || format!("{} cannot be written", args.out.display());
-    let mut draft = Draft::beside(&args.out).with_context(cannot)?;
+    anyhow::ensure!(args.out.symlink_metadata().is_err(), "{}: something is there", cannot());
+    let mut draft = Draft::beside(&args.out, PREFIX).with_context(cannot)?;
     let files = &source.config.files;
     let vault = Arc::new(open_keys(&files.key_file, &files.unseal_file)?);
     let told = match source.open(&vault) {
@@ -60,7 +62,7 @@ pub(super) fn run(args: &ExportArgs, output: Output) -> anyhow::Result<ExitCode>
         },
     };
     let bytes = draft.file().stream_position()?;
-    draft.keep().with_context(cannot)?;
+    draft.keep(&args.out).with_context(cannot)?;
     match output {
         Output::Json => {
             let out = args.out.display().to_string();

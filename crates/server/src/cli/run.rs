@@ -25,7 +25,7 @@ use crate::backup::control;
 use crate::boot;
 use crate::clock::ServiceClock;
 use crate::config::{AxisMode, Changes, Config, Connections, Layers, Place, Shape, Webhook};
-use crate::errands;
+use crate::draft::put_whole;
 use crate::hardening::{self, Keys};
 use crate::keys;
 use crate::listener::{self, ListenerLimits};
@@ -33,11 +33,13 @@ use crate::open_files;
 use crate::routes;
 use crate::sandbox::banner::banner;
 use crate::sandbox::gate::{Gate, HostName, WebOrigin};
-use crate::sandbox::ground::{self, Ground, put_whole};
+use crate::sandbox::ground::{self, Ground};
 use crate::sandbox::stock;
+use crate::sandbox::temporary::Temporary;
 use crate::seed::{SANDBOX, Seed};
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Deliverer;
+use crate::{environment, errands};
 
 /// The exit code of a server whose store has failed.
 const STORE_FAILED: u8 = 5;
@@ -97,7 +99,7 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
     };
     let temporary = match &args.data {
         Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("kunji-sandbox-").tempdir()?),
+        None => Some(Temporary::new_in(&std::env::temp_dir())?),
     };
     let dir = match (&args.data, &temporary) {
         (Some(dir), _) => dir.clone(),
@@ -126,10 +128,20 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
 }
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    // Comes back when there is nothing to take out, or nothing could be.
+    let left = environment::hand_over(&args.config.layers()?.secret_variables());
     let refused = hardening::close_memory(Keys::Real);
-    let config = args.config.load()?;
+    let (config, cautions) = args.config.load_for_service()?;
     telemetry::start_logs(config.log.1, config.log.0);
     refused.say();
+    if let Err(why) = left {
+        tracing::warn!(
+            "secrets stay in this process's environment ({why}): give them by file:PATH"
+        );
+    }
+    for caution in cautions {
+        tracing::warn!("{caution}");
+    }
     if config.axis.mode != AxisMode::Off && !config.axis.is_spoken() {
         tracing::info!("the Axis-style API is off: axis.clients names nobody who may call it");
     }

@@ -1,13 +1,14 @@
 //! What may be written in the configuration, key by key. Defaults are those of `kunji serve`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use kunji_vault::Secret;
+use kunji_vault::{FileProblem, Readers, Secret, read_file};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{ConfigError, wrong};
+use crate::environment;
 use crate::telemetry::{LogFormat, LogLevel};
 
 /// The whole file.
@@ -287,17 +288,28 @@ impl SecretSource {
     /// Fetches the secret's text.
     ///
     /// # Errors
-    /// `ConfigError` when the variable or the file is not there; `key` names the setting.
+    /// `ConfigError` when the variable or the file is not there, or the file is not for us alone;
+    /// `key` names the setting.
     pub fn read(&self, key: &str) -> Result<Zeroizing<String>, ConfigError> {
+        self.read_for(key, Readers::Owner)
+    }
+
+    /// The same for what is no secret, as a public key: anybody may read the file.
+    pub(super) fn read_public(&self, key: &str) -> Result<Zeroizing<String>, ConfigError> {
+        self.read_for(key, Readers::Anyone)
+    }
+
+    fn read_for(&self, key: &str, readers: Readers) -> Result<Zeroizing<String>, ConfigError> {
         if let Some(name) = self.0.strip_prefix("env:") {
-            let text = std::env::var(name);
-            return text
-                .map(Zeroizing::new)
-                .map_err(|_| wrong(key, "names a variable that is not set"));
+            let text = environment::variable(name);
+            return text.ok_or_else(|| wrong(key, "names a variable that is not set"));
         }
         if let Some(path) = self.0.strip_prefix("file:") {
-            let text = std::fs::read_to_string(path).map(Zeroizing::new);
-            let text = text.map_err(|_| wrong(key, "names a file that cannot be read"))?;
+            let bytes =
+                read_file(Path::new(path), readers).map_err(|problem| refused(key, problem))?;
+            let bytes = bytes.ok_or_else(|| wrong(key, "names a file that is not there"))?;
+            let text = std::str::from_utf8(&bytes);
+            let text = text.map_err(|_| wrong(key, "names a file that is not text"))?;
             return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
         }
         Ok(self.0.clone())
@@ -307,6 +319,27 @@ impl SecretSource {
         let text = self.read(key)?.to_string();
         Secret::parse(text).map_err(|_| wrong(key, "is empty or too long"))
     }
+}
+
+/// What is wrong with a secret's file, and what to do.
+fn refused(key: &str, problem: FileProblem) -> ConfigError {
+    wrong(
+        key,
+        match problem {
+            FileProblem::Exposed => {
+                "names a file that others may use: make it 0600 or 0400, or 0440 where it is root's"
+            }
+            FileProblem::Foreign => {
+                "names a file of another user: it must be root's, or of the user who runs this"
+            }
+            FileProblem::NoFile => "names no regular file",
+            FileProblem::TooLong => "names a file that is too long",
+            FileProblem::Io(_)
+            | FileProblem::Altered
+            | FileProblem::Newer
+            | FileProblem::Changed => "names a file that cannot be read",
+        },
+    )
 }
 
 /// Reads 16 bytes from 32 hex digits.

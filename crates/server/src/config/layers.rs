@@ -1,5 +1,6 @@
 //! The layers of the configuration: the later one wins, key by key.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -40,6 +41,8 @@ pub enum LayerError {
     Variable(String),
 }
 
+/// The one setting that is a secret and can be a variable.
+const STORE_URL: &str = "KUNJI_STORE__URL";
 const DEFAULTS: &str = include_str!("defaults.toml");
 const SANDBOX: &str = include_str!("sandbox.toml");
 
@@ -101,6 +104,23 @@ impl Layers {
             table.insert(key.to_owned(), value.into());
         }
         self
+    }
+
+    /// The variables that hold secrets: those that are named as `env:NAME`, and the one that may
+    /// hold the store's address.
+    #[must_use]
+    pub fn secret_variables(&self) -> BTreeSet<String> {
+        fn named(value: &Value, names: &mut BTreeSet<String>) {
+            match value {
+                Value::String(text) => names.extend(text.strip_prefix("env:").map(str::to_owned)),
+                Value::Array(values) => values.iter().for_each(|value| named(value, names)),
+                Value::Table(values) => values.values().for_each(|value| named(value, names)),
+                Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
+            }
+        }
+        let mut names = BTreeSet::from([STORE_URL.to_owned()]);
+        self.merged.values().for_each(|value| named(value, &mut names));
+        names
     }
 
     /// Reads the layers as one file.

@@ -205,7 +205,7 @@ impl Merchant {
         let plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric());
         ensure(plain && prefix.len() <= 16, &key("request_prefix"), "must be 0 to 16 letters")?;
         let keys = file.keys.into_iter().map(|one| {
-            let text = one.key.read(&key("keys.key"))?;
+            let text = one.key.read_public(&key("keys.key"))?;
             let parsed = RsaPublic::parse(&text)
                 .map_err(|problem| ConfigError::RsaKey { key: key("keys.key"), problem })?;
             Ok(MerchantKey { id: one.id, key: parsed })

@@ -11,7 +11,6 @@
 //! A reset seeds a new store beside the old one and then changes the name: a crash in between
 //! leaves the old state, never half of the new one.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use crate::app::{App, Issuer};
 use crate::boot::{self, BootError};
 use crate::clock::ServiceClock;
 use crate::config::{Config, Place};
+use crate::draft::put_whole;
 use crate::seed::{Seed, SeedError};
 use crate::telemetry::Metrics;
 
@@ -198,16 +198,4 @@ pub fn current(dir: &Path) -> std::io::Result<u64> {
 #[must_use]
 pub fn control_anchor(dir: &Path) -> PathBuf {
     dir.join("current")
-}
-
-/// Writes a file whole, then gives it its name.
-///
-/// # Errors
-/// `io::Error` when it cannot be written; the old file then stays.
-pub fn put_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let draft = path.with_extension("draft");
-    let mut file = std::fs::File::create(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path)
 }

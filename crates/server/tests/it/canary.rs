@@ -14,8 +14,8 @@ use crate::hyper::client::{self, App, Capture, PROCESS, cred, envelope, upi_id};
 use crate::support::blocks::{maker, sealed, sealed_change};
 use crate::support::watched::{Watched, free_port};
 use crate::support::{
-    Answer, CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, agent, change, fresh, opened, reset, run,
-    token,
+    Answer, CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, agent, change, fresh, opened,
+    put_private, reset, run, token,
 };
 
 const OLD: &str = "730582";
@@ -572,14 +572,14 @@ fn the_command_line_tells_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (key, wrong_key) = (path("key"), path("wrong-key"));
-    fs::write(&key, format!("ascii:{OLD}{NEW}{WRONG}{ASTRAY}\n")).unwrap();
-    fs::write(&wrong_key, format!("ascii:{OLD}{NEW}")).unwrap();
+    put_private(Path::new(&key), &format!("ascii:{OLD}{NEW}{WRONG}{ASTRAY}\n"));
+    put_private(Path::new(&wrong_key), &format!("ascii:{OLD}{NEW}"));
     let (good, bad) = (path("good.toml"), path("bad.toml"));
     let config = |key: &str| {
         format!(
-            "[[api.keys]]\nname = 'ops'\nkey = '{OLD}'\n[[prepaid.clients]]\nclient_id = '1'\n\
-             bank_id = 1\nentity_id = '1'\napi_key = '{NEW}'\nsecure_code = 'file:{wrong_key}'\n\
-             consumer_id = '{WRONG}'\nkey = 'file:{key}'\nlayout = 'iv-prefixed'\n"
+            "[[api.keys]]\nname = 'ops'\nkey = '{OLD}{OLD}{OLD}{OLD}'\n[[prepaid.clients]]\nclient_id = '1'\n\
+             bank_id = 1\nentity_id = '1'\napi_key = '{NEW}{NEW}'\nsecure_code = 'file:{wrong_key}'\n\
+             consumer_id = '{WRONG}{WRONG}'\nkey = 'file:{key}'\nlayout = 'iv-prefixed'\n"
         )
     };
     fs::write(&good, config(&key)).unwrap();

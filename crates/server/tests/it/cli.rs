@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::blocks::{ASHA, maker, sealed, sealed_change};
-use crate::support::{KUNJI, Kunji, TOKEN_KEY, change_asha, change_john, fresh, reset, run};
+use crate::support::{
+    KUNJI, Kunji, TOKEN_KEY, change_asha, change_john, fresh, put_private, reset, run,
+};
 
 /// The plain text of the published vectors; its key is [`TOKEN_KEY`].
 const PLAIN: &str = r#"{"messageCode":"1120","requestDateTime":"20160715025837","clientTxnId":"201507271458370149gM90jY0","newPIN":"121200","urn":70000000008,"last4Digits":"1745","customerId":"IN00001201001868"}"#;
@@ -63,12 +65,12 @@ fn token_keys_come_from_files_and_in_every_form() {
     let path = folder.path().join("key");
     let hex = "hex:303132333435363738396162636465663031323334353637";
     for key in [TOKEN_KEY, hex, "base64:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"] {
-        fs::write(&path, format!("{key}\n")).unwrap();
+        put_private(&path, &format!("{key}\n"));
         let source = format!("file:{}", path.to_str().unwrap());
         assert_eq!(done(&["token", "decrypt", "--key", &source], IV_PREFIXED).trim_end(), PLAIN);
         assert_eq!(done(&["token", "decrypt", "--key", key], IV_PREFIXED).trim_end(), PLAIN);
     }
-    fs::write(&path, "ascii:a short s3cret").unwrap();
+    put_private(&path, "ascii:a short s3cret");
     let source = format!("file:{}", path.to_str().unwrap());
     let (code, _, error) = run(&["token", "decrypt", "--key", &source], IV_PREFIXED);
     assert!(code == Some(1) && !error.contains("s3cret"), "{error}");
@@ -466,8 +468,12 @@ fn a_reader_that_has_gone_is_no_failure() {
 
 #[test]
 fn check_config_says_what_it_comes_to() {
-    assert!(done(&["check-config"], "").starts_with("Config {"));
-    assert_eq!(json_of(&done(&["check-config", "--output", "json"], "")), json!({ "valid": true }));
+    let (code, said, warned) = run(&["check-config"], "");
+    assert!(code == Some(0) && said.starts_with("Config {"), "{warned}");
+    assert!(warned.starts_with("kunji: warning: vault.unseal_file: lies beside"), "{warned}");
+    let said = json_of(&done(&["check-config", "--output", "json"], ""));
+    assert_eq!(said["valid"], true);
+    assert!(said["warnings"][0].as_str().unwrap().starts_with("vault.unseal_file: "), "{said}");
 }
 
 #[test]

@@ -26,6 +26,8 @@ mod docs;
 #[cfg(test)]
 mod example;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod fleet;
 #[cfg(test)]
 mod full_disk;

@@ -8,7 +8,7 @@ use kunji_vault::{HmacKey, JweParts, JwsParts, RsaPrivate, RsaPublic, RsaScheme}
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use crate::support::{Answer, Kunji, fresh, run};
+use crate::support::{Answer, Kunji, fresh, put_private, run};
 
 const KEY: &str = include_str!("../../../vault/tests/vectors/merchant-stock.jwk.json");
 const PEM: &str = include_str!("../../../vault/tests/vectors/merchant-stock.private.pem");
@@ -78,7 +78,7 @@ fn v2_is_made_for_a_customer_or_of_what_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
     for key in [KEY, PEM] {
-        fs::write(&path, key).unwrap();
+        put_private(&path, key);
         let source = format!("file:{}", path.to_str().unwrap());
         let made = members(
             &[

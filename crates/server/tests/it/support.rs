@@ -6,6 +6,7 @@ pub(crate) mod shape;
 pub(crate) mod watched;
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -323,6 +324,12 @@ impl Drop for Kunji {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Writes a file that only its owner may use, as secrets lie.
+pub(crate) fn put_private(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Where an MPIN is changed.

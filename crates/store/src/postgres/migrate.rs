@@ -1,9 +1,10 @@
 //! The schema: which one this build speaks, and how a database comes to it.
 
-use deadpool_postgres::{Pool, PoolError};
+use deadpool_postgres::{HookError, Pool, PoolError};
 use kunji_vault::Vault;
 
 use super::connect::{PostgresPlace, pool};
+use super::session::SHARED;
 use super::walk::apart;
 use crate::rows;
 
@@ -21,12 +22,23 @@ pub enum PostgresError {
     /// The address or the schema's name is none.
     #[error("the database's address or schema is not well formed")]
     Address,
+    /// A part of the address cannot be used.
+    #[error("the database's address: {name} {problem}")]
+    Parameter {
+        /// Which parameter.
+        name: String,
+        /// What is wrong with it, and what to do; never its value.
+        problem: &'static str,
+    },
+    /// Other clients would be given our session, and we theirs.
+    #[error("{SHARED}")]
+    Shared,
     /// TLS cannot be had.
     #[error("the TLS library refuses its own defaults")]
     Tls,
     /// No connection.
     #[error("the database cannot be reached")]
-    Pool(#[from] PoolError),
+    Pool(#[source] PoolError),
     /// The server refused, or the connection broke.
     #[error("the database failed")]
     Sql(#[from] tokio_postgres::Error),
@@ -64,6 +76,16 @@ pub enum PostgresError {
     /// Something is there already.
     #[error("the database is not empty")]
     NotEmpty,
+}
+
+impl From<PoolError> for PostgresError {
+    fn from(error: PoolError) -> Self {
+        let shared = matches!(
+            &error,
+            PoolError::PostCreateHook(HookError::Message(why)) if why == SHARED
+        );
+        if shared { Self::Shared } else { Self::Pool(error) }
+    }
 }
 
 /// What a migration did.

@@ -1,12 +1,13 @@
 //! Takes a database out of service: nobody commits while another store takes its place, nor after.
 //!
 //! A transaction holds a lock on the records that lets others read and makes writers wait. Either it
-//! ends with a trigger in place that refuses every commit, also of processes that still run; or it
-//! is rolled back, and all is as before.
+//! ends with a guard in place that refuses every commit, also of processes that still run; or it is
+//! rolled back, and all is as before.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use deadpool_postgres::Transaction;
 use kunji_core::audit::Subject;
 use kunji_core::backup::RowFormat;
 use kunji_core::store::{Record, StoreFault, Survey as _};
@@ -21,14 +22,24 @@ use crate::replaced::open_record;
 /// The statement timeout of every connection bounds the wait for the lock.
 const FREEZE: &str = "SET LOCAL idle_in_transaction_session_timeout = 0; \
      LOCK TABLE record IN SHARE ROW EXCLUSIVE MODE";
-const RETIRE: &str = "CREATE OR REPLACE FUNCTION refuse_retired() RETURNS trigger \
+/// A trigger lets readers go on while it is made.
+const GUARD: &str = "CREATE OR REPLACE FUNCTION refuse_retired() RETURNS trigger \
          LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'this store is retired'; END $$; \
      CREATE OR REPLACE TRIGGER retired BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON record \
-         FOR EACH STATEMENT EXECUTE FUNCTION refuse_retired(); \
-     INSERT INTO meta VALUES ('retired', 1) ON CONFLICT DO NOTHING";
+         FOR EACH STATEMENT EXECUTE FUNCTION refuse_retired()";
+/// A distributed table takes no triggers, but a constraint that no new row meets.
+const GUARD_SPREAD: &str = "ALTER TABLE record DROP CONSTRAINT IF EXISTS this_store_is_retired; \
+     ALTER TABLE record ADD CONSTRAINT this_store_is_retired CHECK (false) NOT VALID";
+const RETIRE: &str = "INSERT INTO meta VALUES ('retired', 1) ON CONFLICT DO NOTHING";
+
+/// Whether the tables are Citus's: the replaced store's settings are not at hand. The catalog is
+/// asked for by its name alone, where there may be none.
+const CATALOG: &str = "SELECT to_regclass('pg_dist_partition') IS NOT NULL";
+const DISTRIBUTED: &str =
+    "SELECT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'record'::regclass)";
 
 /// Asked under the lock, so that of two who freeze a store the second one hears of the first.
-const RETIRED: &str = "SELECT EXISTS (SELECT FROM meta WHERE name = 'retired')";
+const RETIRED: &str = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'retired')";
 
 type Answer = SyncSender<Result<(), PostgresError>>;
 /// Whether the store was retired before.
@@ -94,7 +105,12 @@ fn hold(place: &PostgresPlace, ready: &Ready, ordered: &Receiver<Answer>) {
         let _ = ready.send(Ok(was_retired));
         let Ok(answer) = ordered.recv() else { return Ok(()) };
         let retired = async {
-            work.batch_execute(RETIRE).await?;
+            let guard = match is_distributed(&work).await? {
+                true => GUARD_SPREAD,
+                false => GUARD,
+            };
+            work.batch_execute(guard).await?;
+            work.execute(RETIRE, &[]).await?;
             Ok(work.commit().await?)
         };
         let _ = answer.send(retired.await);
@@ -103,6 +119,11 @@ fn hold(place: &PostgresPlace, ready: &Ready, ordered: &Receiver<Answer>) {
     if let Err(fault) = held {
         let _ = ready.send(Err(fault));
     }
+}
+
+async fn is_distributed(work: &Transaction<'_>) -> Result<bool, PostgresError> {
+    let citus = work.query_one(CATALOG, &[]).await?.try_get(0)?;
+    Ok(citus && work.query_one(DISTRIBUTED, &[]).await?.try_get(0)?)
 }
 
 impl Frozen {

@@ -67,7 +67,7 @@ BEGIN
     -- planner from turning this into a join that begins with all that was ever used.
     taken := ARRAY(
         SELECT n.place FROM unnest(name_of, names) AS n (place, name)
-        WHERE EXISTS (SELECT FROM used u WHERE u.name = n.name OFFSET 0));
+        WHERE EXISTS (SELECT 1 FROM used u WHERE u.name = n.name OFFSET 0));
 
     IF nothing = ANY (befores) THEN
         WITH added AS (
@@ -96,7 +96,7 @@ BEGIN
     IF again THEN
         written := ARRAY(
             SELECT f.fits OR EXISTS (
-                SELECT FROM event e
+                SELECT 1 FROM event e
                 WHERE e.subject = f.subject AND e.seq = f.version AND e.tag = commit_batch.tag)
             FROM unnest(subjects, versions, fits)
                 WITH ORDINALITY AS f (subject, version, fits, place)
@@ -141,7 +141,7 @@ CREATE FUNCTION commit_subject(
 DECLARE
     fits boolean;
 BEGIN
-    IF EXISTS (SELECT FROM used u WHERE u.subject = spot AND u.name = ANY (names)) THEN
+    IF EXISTS (SELECT 1 FROM used u WHERE u.subject = spot AND u.name = ANY (names)) THEN
         fits := false;
     ELSIF before = decode(repeat('00', 32), 'hex') THEN
         INSERT INTO record (subject, version, head, row)
@@ -155,7 +155,7 @@ BEGIN
     END IF;
     IF NOT fits THEN
         RETURN again AND EXISTS (
-            SELECT FROM event e
+            SELECT 1 FROM event e
             WHERE e.subject = spot AND e.seq = last_version AND e.tag = commit_subject.tag);
     END IF;
     INSERT INTO event (subject, seq, tag, row)

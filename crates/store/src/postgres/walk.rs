@@ -277,7 +277,7 @@ impl Intake for Postgres {
                 for table in ["record", "event", "used", "item"] {
                     // Plans know the rows from the first request on. What is empty is not looked
                     // at: it would be planned for as if it stayed so.
-                    let some = format!("SELECT EXISTS (SELECT FROM {table})");
+                    let some = format!("SELECT EXISTS (SELECT 1 FROM {table})");
                     if client.query_one(&some, &[]).await?.try_get(0)? {
                         client.batch_execute(&format!("ANALYZE {table}")).await?;
                     }
@@ -292,7 +292,7 @@ impl Intake for Postgres {
 }
 
 async fn is_empty(client: &deadpool_postgres::Client) -> Result<bool, PostgresError> {
-    let none = "SELECT NOT EXISTS (SELECT FROM record) AND NOT EXISTS (SELECT FROM used)";
+    let none = "SELECT NOT EXISTS (SELECT 1 FROM record) AND NOT EXISTS (SELECT 1 FROM used)";
     Ok(client.query_one(none, &[]).await?.try_get(0)?)
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::batch::{Batch, Group, Groups};
-use super::connect::{PostgresPlace, Spread, may_pass, pool};
+use super::connect::{PostgresPlace, Spread, may_pass, serving_pool};
 use super::{PostgresError, RETRY_PAUSE, WRITE_DEADLINE};
 use crate::embedded::BatchReport;
 use crate::entry::Entry;
@@ -63,8 +63,8 @@ impl Writer {
         let (round, rounds) = watch::channel(0);
         let spread = place.spread;
         let pool = match spread {
-            Spread::Together => pool(place, 1)?,
-            Spread::BySubject => pool(place, place.connections)?,
+            Spread::Together => serving_pool(place, 1)?,
+            Spread::BySubject => serving_pool(place, place.connections)?,
         };
         let work = Work { pool, spread, pending, told, round, waiting: VecDeque::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

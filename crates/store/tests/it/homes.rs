@@ -98,7 +98,7 @@ impl Home for InPostgres {
 pub(crate) struct InSpreadPostgres(pub(crate) InPostgres);
 
 /// The statements with which docs/scaling.md spreads the tables of a schema.
-pub(crate) fn spreading() -> &'static str {
+fn spreading() -> &'static str {
     let page = include_str!("../../../../docs/scaling.md");
     let (_, code) = page.split_once("```sql\n").unwrap();
     let (code, _) = code.split_once("```").unwrap();
@@ -133,13 +133,17 @@ BEGIN
 END
 $$;";
 
+/// Spreads the tables of a schema over parts.
+pub(crate) fn spread_tables(cluster: &Cluster, database: &str, schema: &str) {
+    let sql = format!("SET search_path = {schema}; {STAND_IN} {}", spreading());
+    cluster.sql(database, &sql);
+}
+
 impl Default for InSpreadPostgres {
     fn default() -> Self {
         let mut home = InPostgres::default();
         home.place.spread = Spread::BySubject;
-        let schema = &home.place.schema;
-        let sql = format!("SET search_path = {schema}; {STAND_IN} {}", spreading());
-        Cluster::shared().sql("fresh_0", &sql);
+        spread_tables(Cluster::shared(), "fresh_0", &home.place.schema);
         Self(home)
     }
 }

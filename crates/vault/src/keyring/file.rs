@@ -1,8 +1,7 @@
 //! Files that hold keys: only for us, replaced as a whole, one writer.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -11,14 +10,11 @@ use super::contents::Contents;
 use super::unseal::UnsealKey;
 use crate::digest::sha256;
 use crate::fault::{FileProblem, KeyFault};
+use crate::private::{Readers, read_file};
 use crate::wash::leaving_nothing;
 
-/// Three times what a full ring takes.
-const FILE_LEN_MAX: u64 = 1024 * 1024;
-
-/// Read and write for the owner, nothing for anyone else.
-const MODE: u32 = 0o600;
-const MODE_OF_OTHERS: u32 = 0o077;
+/// How the names of files begin that have none yet.
+const DRAFT: &str = ".kunji-draft-";
 
 /// The sealed key file, and what it was when last seen; none of its contents.
 pub(super) struct KeyFile {
@@ -130,20 +126,9 @@ impl Stamp {
     }
 }
 
-/// Reads a file that only we may read; `None` when there is none.
+/// Reads a file that holds keys; `None` when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FileProblem> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    // The open file is judged, not its name: nobody can swap it in between.
-    let facts = file.metadata()?;
-    guard(&facts)?;
-    let len = usize::try_from(facts.len()).map_err(|_| FileProblem::TooLong)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(len + 1));
-    file.take(FILE_LEN_MAX).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    read_file(path, Readers::Owner)
 }
 
 /// Writes a file of mode 0600 in place of the one whose hash was `seen`.
@@ -154,55 +139,21 @@ pub(super) fn replace(
     seen: Option<[u8; 32]>,
     bytes: &[u8],
 ) -> Result<(), FileProblem> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
+    let place = match path.parent() {
+        Some(place) if !place.as_os_str().is_empty() => place,
         Some(_) | None => Path::new("."),
     };
     // The lock ends when the folder is closed.
-    let folder = File::open(folder)?;
+    let folder = File::open(place)?;
     folder.lock()?;
     if read(path)?.map(|bytes| sha256(&[&bytes])) != seen {
         return Err(FileProblem::Changed);
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let fresh = PathBuf::from(name);
-    remove_stale(&fresh)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
+    // Made new, with mode 0600, under a name that nobody guesses; gone again when this fails.
+    let mut draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(place)?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map_err(|error| error.error)?;
     folder.sync_all()?;
     Ok(())
-}
-
-/// Removes what a crash between writing and renaming left behind.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn guard(facts: &Metadata) -> Result<(), FileProblem> {
-    if facts.mode() & MODE_OF_OTHERS != 0 {
-        return Err(FileProblem::Exposed);
-    }
-    if own_uid().is_some_and(|uid| uid != facts.uid()) {
-        return Err(FileProblem::Foreign);
-    }
-    if facts.len() >= FILE_LEN_MAX {
-        return Err(FileProblem::TooLong);
-    }
-    Ok(())
-}
-
-/// The effective user of this process, where the system tells it as a file.
-///
-/// Where it does not, nothing is lost for anyone but root: another's file of
-/// mode 0600 could not have been opened.
-fn own_uid() -> Option<u32> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    uids.split_whitespace().nth(1)?.parse().ok()
 }

@@ -26,7 +26,7 @@ pub(in crate::cli) struct CheckpointArgs {
 
 pub(super) fn run(args: &CheckpointArgs, output: Output) -> anyhow::Result<ExitCode> {
     let CheckpointArgs { place, out } = args;
-    anyhow::ensure!(!out.exists(), "{} is there already", out.display());
+    anyhow::ensure!(out.symlink_metadata().is_err(), "{} is there already", out.display());
     let files = place.files()?;
     let vault = Arc::new(open_vault(&files)?);
     let store = open_store(&files, Arc::clone(&vault))?;
@@ -38,8 +38,7 @@ pub(super) fn run(args: &CheckpointArgs, output: Output) -> anyhow::Result<ExitC
         occasion: Occasion::Command,
         changes: &Changes::Unknown,
     };
-    let paths = (&*out.with_extension("draft"), out.as_path());
-    let written = job.write(&store, &vault, paths, &AtomicBool::new(false))?;
+    let written = job.write(&store, &vault, out, &AtomicBool::new(false))?;
     let (heads, hash) = (written.heads, written.hash);
     match output {
         Output::Json => print_json(&serde_json::json!({ "heads": heads, "sha256": hash }))?,
