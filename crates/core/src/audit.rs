@@ -125,6 +125,8 @@ pub enum Action {
     Exported,
     /// A backup was restored.
     Restored,
+    /// A process took a block of serials.
+    Serials,
 }
 
 impl Action {
@@ -158,6 +160,7 @@ impl Action {
             Self::Deliver => "deliver",
             Self::Exported => "exported",
             Self::Restored => "restored",
+            Self::Serials => "serials",
         }
     }
 }

@@ -20,7 +20,7 @@ pub use self::planting::{noted, planted};
 pub use self::psp::Claimed;
 pub use self::turn::{By, Ticket, Turned};
 use crate::aggregate::Kept;
-use crate::audit::{Action, EventError, Subject};
+use crate::audit::{Action, EventError, Head, Subject};
 use crate::budget::GuessBudget;
 use crate::command::{Command, Request, Target};
 use crate::credential::{Credential, Decision, Outcome, Plan};
@@ -206,18 +206,25 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         self.settle(planted(subject, kept, caller, self.clock.stamp())?).await
     }
 
-    /// Leaves an event of the service itself, as a start with the names of its keys.
+    /// Leaves an event of the service itself, as a start with the names of its keys, and says where
+    /// it stands: no other event has this place.
     ///
     /// # Errors
     /// `Fault` when it could not be made durable.
-    pub async fn note(&self, caller: Caller, action: Action, detail: String) -> Result<(), Fault> {
+    pub async fn note(
+        &self,
+        caller: Caller,
+        action: Action,
+        detail: String,
+    ) -> Result<Head, Fault> {
         for _ in 0..COMMIT_TRIES_MAX {
             let load = Load::of(&Subject::Service);
             let record = self.store.load(&load).await?.record;
             let what = (action, detail.clone());
             let commit = noted(record, caller.clone(), what, self.clock.stamp())?;
+            let head = commit.record.head;
             if self.store.commit(commit).await? == Committed::Done {
-                return Ok(());
+                return Ok(head);
             }
         }
         Err(Fault::Busy)

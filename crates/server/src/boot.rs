@@ -20,6 +20,7 @@ use kunji_vault::{KeyFault, KeyRing, UnsealKey, Vault};
 use crate::app::Issuer;
 use crate::clock::ServiceClock;
 use crate::config::{Config, Files, Place};
+use crate::serials::{BLOCK_LEN, Block};
 use crate::telemetry::Metrics;
 use crate::workers::RsaWorkers;
 
@@ -163,19 +164,42 @@ pub fn open_issuer(
     })
 }
 
+/// An engine whose start is recorded, and the serials that come with it.
+pub struct Start {
+    /// The engine.
+    pub issuer: Issuer,
+    /// The serials of this start.
+    pub serials: Block,
+}
+
 /// Records the start, and with which keys, in the service's own chain; refuses the keys of
 /// another store, under which every right PIN would be a wrong one.
 ///
 /// # Errors
 /// `BootError::Note` when the event cannot be made durable.
-pub async fn note_start(issuer: &Issuer) -> Result<(), BootError> {
+pub async fn note_start(issuer: Issuer) -> Result<Start, BootError> {
     let names = issuer.vault.key_names();
-    let first = first_key(issuer)?;
+    let first = first_key(&issuer)?;
     if first.is_some_and(|first| !names.split(' ').any(|name| name == first)) {
         return Err(BootError::OtherKeys);
     }
-    let caller = Caller::parse("service").map_err(Fault::from)?;
-    Ok(issuer.note(caller, Action::Started, names).await?)
+    let serials = noted_block(&issuer, Action::Started, names).await?;
+    Ok(Start { issuer, serials })
+}
+
+/// Takes a further block of serials.
+///
+/// # Errors
+/// `Fault` when the event that gives it cannot be made durable.
+pub async fn take_serials(issuer: &Issuer) -> Result<Block, Fault> {
+    noted_block(issuer, Action::Serials, format!("{BLOCK_LEN} more")).await
+}
+
+/// Leaves an event of the service; its place in the chain gives a block of serials.
+async fn noted_block(issuer: &Issuer, action: Action, detail: String) -> Result<Block, Fault> {
+    let head = issuer.note(Caller::parse("service")?, action, detail).await?;
+    let first = issuer.store.first_event(&Subject::Service)?;
+    Ok(Block::of(&first.unwrap_or_default(), head))
 }
 
 /// The first start over a store that is filled before any process serves it: from then on it opens

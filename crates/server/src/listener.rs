@@ -1,6 +1,7 @@
 //! Serves a router over HTTP/1.1, with a limit on everything a peer can make us wait for.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,10 @@ const UNWANTED_TIMEOUT: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 const ACCEPT_WARNING_GAP: Duration = Duration::from_secs(10);
+
+/// A request's extension: the address that its connection came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 /// What the peers of one listener may take, and for how long.
 #[derive(Debug, Clone)]
@@ -98,12 +103,13 @@ pub async fn serve_counted(
             accepted = accept(&listener, &mut shortage),
                 if connections.len() < limits.connections_max =>
             {
-                let stream = match accepted {
-                    Ok(stream) => stream,
+                let (stream, peer) = match accepted {
+                    Ok(accepted) => accepted,
                     Err(cause) => break Err(cause),
                 };
                 open.inc();
-                connections.spawn(answer(stream, router.clone(), limits.clone(), stop.clone()));
+                let from = (stream, peer);
+                connections.spawn(answer(from, router.clone(), limits.clone(), stop.clone()));
             }
         }
     };
@@ -133,12 +139,15 @@ struct Shortage {
 }
 
 /// Waits for the next connection; backs off while the system has no room for one.
-async fn accept(listener: &TcpListener, shortage: &mut Shortage) -> io::Result<TcpStream> {
+async fn accept(
+    listener: &TcpListener,
+    shortage: &mut Shortage,
+) -> io::Result<(TcpStream, Peer)> {
     loop {
         let cause = match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 shortage.pause = ACCEPT_PAUSE_MIN;
-                return Ok(stream);
+                return Ok((stream, Peer(address.ip())));
             }
             Err(cause) => cause,
         };
@@ -165,7 +174,7 @@ fn is_of_peer(cause: &io::Error) -> bool {
 
 /// Answers the requests of one connection until either side ends it.
 async fn answer(
-    tcp: TcpStream,
+    (tcp, peer): (TcpStream, Peer),
     router: axum::Router,
     limits: ListenerLimits,
     mut stop: watch::Receiver<bool>,
@@ -182,7 +191,7 @@ async fn answer(
         .header_read_timeout(Duration::ZERO)
         .max_header_size(limits.header_bytes_max)
         .max_buf_size(room)
-        .serve_connection(TokioIo::new(stream), Answers { router, patience: patience.clone() });
+        .serve_connection(TokioIo::new(stream), Answers { router, peer, patience: patience.clone() });
     let mut connection = pin!(connection);
     let answered = async {
         // Connections are polled before the stop, so that what has arrived is still answered. How
@@ -204,6 +213,7 @@ async fn answer(
 /// The router as hyper calls it.
 struct Answers {
     router: axum::Router,
+    peer: Peer,
     patience: Arc<Patience>,
 }
 
@@ -213,13 +223,14 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Answers {
     type Future = <axum::Router as Service<hyper::Request<Body>>>::Future;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
-        let request = request.map(|incoming| {
+        let mut request = request.map(|incoming| {
             if incoming.is_end_stream() {
                 return Body::empty();
             }
             let patience = Arc::clone(&self.patience);
             Body::new(RequestBody { incoming: Some(incoming), patience, stalled: None })
         });
+        request.extensions_mut().insert(self.peer);
         // A router is always ready, so `poll_ready` may be left out.
         self.router.clone().call(request)
     }

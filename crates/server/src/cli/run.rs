@@ -95,8 +95,8 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
         let vault = boot::open_vault(&config)?;
         let ground = Ground::new(dir.clone(), seed, Arc::clone(&metrics));
         let issuer = ground.open(&config, vault, ground.clock()).await?;
-        boot::note_start(&issuer).await?;
-        let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Sandbox);
+        let start = boot::note_start(issuer).await?;
+        let app = App::new(start, config, Arc::clone(&metrics), Purpose::Sandbox);
         let router = routes::all(&app, Arc::clone(&metrics)).layer(Extension(ground));
         let kept = args.data.as_deref();
         let announce = |base: &str| match output {
@@ -128,8 +128,8 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let clock = ServiceClock::default();
         let place = &config.files.store;
         let issuer = boot::open_issuer(&config, place, vault, clock, &metrics)?;
-        boot::note_start(&issuer).await?;
-        let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
+        let start = boot::note_start(issuer).await?;
+        let app = App::new(start, config, Arc::clone(&metrics), Purpose::Service);
         let router = routes::all(&app, Arc::clone(&metrics));
         let announce = |base: &str| {
             tracing::info!(listen.address = base, "answering");

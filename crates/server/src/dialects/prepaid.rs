@@ -8,6 +8,7 @@ mod request;
 mod wire;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
@@ -20,7 +21,8 @@ use crate::config::Config;
 /// The routes of this dialect; whatever stands before `/api` is a setting.
 pub(super) fn routes(config: &Config) -> Router<App> {
     let calls = format!("{}/{{api}}/{{*call}}", config.prepaid.prefix);
-    let bare = post(handlers::reset_pin).fallback(|| async { wrong_method(&Method::POST) });
+    let other_method = async |State(app): State<App>| wrong_method(&app, &Method::POST);
+    let bare = post(handlers::reset_pin).fallback(other_method);
     Router::new().route(&calls, any(handlers::dispatch)).route("/resetPin", bare)
 }
 
@@ -28,16 +30,16 @@ pub(super) fn routes(config: &Config) -> Router<App> {
 pub(super) fn not_found(app: &App, uri: &Uri) -> Option<Response> {
     let prefix = &app.config().prepaid.prefix;
     let rest = uri.path().strip_prefix(prefix.as_str())?;
-    (!prefix.is_empty() && rest.starts_with('/')).then(nothing_here)
+    (!prefix.is_empty() && rest.starts_with('/')).then(|| nothing_here(app))
 }
 
-fn nothing_here() -> Response {
-    Plain::of(StatusCode::NOT_FOUND, Code::DataNotFound).into_response()
+fn nothing_here(app: &App) -> Response {
+    Plain::of(app, StatusCode::NOT_FOUND, Code::DataNotFound).into_response()
 }
 
 /// Names the one method that the call has.
-fn wrong_method(allowed: &Method) -> Response {
-    let plain = Plain::of(StatusCode::METHOD_NOT_ALLOWED, Code::OperationNotAllowed);
+fn wrong_method(app: &App, allowed: &Method) -> Response {
+    let plain = Plain::of(app, StatusCode::METHOD_NOT_ALLOWED, Code::OperationNotAllowed);
     let mut response = plain.into_response();
     let allowed = match *allowed == Method::PATCH {
         true => HeaderValue::from_static("PATCH"),

@@ -34,10 +34,10 @@ pub(super) async fn dispatch(
     http: Request,
 ) -> Response {
     let Ok(Path((api, path))) = path else {
-        return super::nothing_here();
+        return super::nothing_here(&app);
     };
     if !api.eq_ignore_ascii_case("api") {
-        return super::nothing_here();
+        return super::nothing_here(&app);
     }
     let (call, consumer, method) = match path.as_str() {
         "onboarding/v1/resetPin" => (Call::ResetPin, Consumer::NotAsked, Method::POST),
@@ -53,11 +53,11 @@ pub(super) async fn dispatch(
         "v2/encrypt" | "v2/decrypt" if app.is_sandbox() => {
             return helper(&app, &path, http).await.into_response();
         }
-        _ => return super::nothing_here(),
+        _ => return super::nothing_here(&app),
     };
     match *http.method() == method {
         true => answer(&app, call, consumer, http).await.into_response(),
-        false => super::wrong_method(&method),
+        false => super::wrong_method(&app, &method),
     }
 }
 
@@ -72,19 +72,21 @@ async fn answer(
     consumer: Consumer,
     http: Request,
 ) -> Result<Response, Plain> {
-    let client = headers::client(app, http.headers(), consumer)?;
-    let holder = holder_check(app, http.headers());
-    let bytes = bytes(http).await?;
+    let client = headers::client(app, (http.headers(), http.extensions()), consumer)?;
+    let holder = holder_check(app, http.headers())?;
+    let bytes = bytes(app, http).await?;
     let stamp = app.clock().stamp();
-    app.admit_token(&client.client_id).map_err(Plain::too_many)?;
-    let body = match open(app, client, &bytes).await {
-        Some(body) => body,
-        None => {
-            let broken = Echo::blank(call, client).failure(Code::MalformedRequest, &stamp);
-            return Ok(respond(client, &broken));
-        }
+    app.admit_token(&client.client_id).map_err(|after| Plain::too_many(app, after))?;
+    let echo = Echo::blank(call, client);
+    // Drawn before the token is looked at, so that no kind of token takes longer.
+    let echo = match app.serial().await {
+        Ok(serial) => echo.numbered(serial, &stamp),
+        Err(_) => return Ok(respond(app, client, &echo.failure(Code::UnableToProcess, &stamp))),
     };
-    let echo = Echo::of(call, client, &body);
+    let Some(body) = open(app, client, &bytes).await else {
+        return Ok(respond(app, client, &echo.failure(Code::MalformedRequest, &stamp)));
+    };
+    let echo = echo.with(&body);
     let issuer = app.issuer();
     let pin_length = app.config().prepaid.pin_length;
     let terms = Terms { issuer: &issuer, client, holder, pin_length, stamp };
@@ -92,7 +94,7 @@ async fn answer(
         Err(code) => echo.failure(code, &stamp),
         Ok(Ask::Run(request)) => {
             if let Target::Known(card) = &request.target {
-                app.admit(request.caller.as_str(), card).map_err(Plain::too_many)?;
+                app.admit(request.caller.as_str(), card).map_err(|after| Plain::too_many(app, after))?;
             }
             let unknown = echo.failure(Code::UnableToProcess, &stamp);
             match app.run(*request, echo).await {
@@ -112,7 +114,7 @@ async fn answer(
             }
         },
     };
-    Ok(respond(client, &reply))
+    Ok(respond(app, client, &reply))
 }
 
 /// Opens the token. `None`: it is broken, and nobody learns in which way.
@@ -128,8 +130,8 @@ async fn open(app: &App, client: &PrepaidClient, bytes: &Bytes) -> Option<CallBo
     None
 }
 
-async fn bytes(http: Request) -> Result<Bytes, Plain> {
-    let plain = |status| Plain::of(status, Code::MalformedRequest);
+async fn bytes(app: &App, http: Request) -> Result<Bytes, Plain> {
+    let plain = |status| Plain::of(app, status, Code::MalformedRequest);
     if !body::is_json(http.headers()) {
         return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
@@ -139,24 +141,28 @@ async fn bytes(http: Request) -> Result<Bytes, Plain> {
     })
 }
 
-fn holder_check(app: &App, headers: &HeaderMap) -> HolderCheck {
-    let asked = headers
-        .get("x-kunji-mode")
-        .is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
-    match app.config().prepaid.require_verified_card || (app.is_sandbox() && asked) {
-        true => HolderCheck::Required,
-        false => HolderCheck::Waived,
+/// The setting decides; in the sandbox a header may ask for more, and for nothing else.
+fn holder_check(app: &App, headers: &HeaderMap) -> Result<HolderCheck, Plain> {
+    let mode = headers.get("x-kunji-mode").filter(|_| app.is_sandbox());
+    let mode = mode.map(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
+    match (mode, app.config().prepaid.require_verified_card) {
+        (Some(false), _) => {
+            Err(Plain::of(app, StatusCode::BAD_REQUEST, Code::InvalidMessage))
+        }
+        (Some(true), _) | (None, true) => Ok(HolderCheck::Required),
+        (None, false) => Ok(HolderCheck::Waived),
     }
 }
 
 /// `/api/v2/encrypt` and `/api/v2/decrypt`: oracles, so in the sandbox only.
 async fn helper(app: &App, path: &str, http: Request) -> Result<Response, Plain> {
-    let malformed = || Plain::of(StatusCode::BAD_REQUEST, Code::MalformedRequest);
+    let malformed = || Plain::of(app, StatusCode::BAD_REQUEST, Code::MalformedRequest);
     if *http.method() != Method::POST {
-        return Ok(super::wrong_method(&Method::POST));
+        return Ok(super::wrong_method(app, &Method::POST));
     }
-    let client = headers::client(app, http.headers(), Consumer::NotAsked)?;
-    let bytes = bytes(http).await?;
+    let caller = (http.headers(), http.extensions());
+    let client = headers::client(app, caller, Consumer::NotAsked)?;
+    let bytes = bytes(app, http).await?;
     if path == "v2/decrypt" {
         let Object::<TokenBody>(body) = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
         let text = client.key.open_text(&body.token).map_err(|_| malformed())?;

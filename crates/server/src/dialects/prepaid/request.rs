@@ -22,8 +22,8 @@ use crate::wall;
 const NAME_LEN_MAX: usize = 50;
 /// How long a new card is good.
 const CARD_YEARS: i64 = 5;
-/// Full, simple and no customer due diligence.
-const CARD_PROFILES: [&str; 3] = ["150", "30", "300"];
+/// Longest card profile, in digits.
+const PROFILE_LEN_MAX: usize = 9;
 
 /// What the settings say about one call.
 pub(super) struct Terms<'a> {
@@ -157,17 +157,17 @@ fn block_kind(value: &Scalar) -> Result<BlockKind, Code> {
 
 /// Either urn, mobile and e-mail, or last four digits, expiry and birthday (then the urn may help).
 async fn verify_cardholder(body: &CallBody, terms: &Terms<'_>, txn: TxnId) -> Result<Ask, Code> {
-    let contact = [&body.customer_mobile, &body.email_id];
+    let contact = [body.holder_mobile(), body.holder_email()];
     let face = [&body.last4_digits, &body.card_expiry, &body.dob];
     if contact.iter().any(|value| !value.is_absent()) || face.iter().all(|value| value.is_absent())
     {
         if contact.iter().any(|value| value.is_absent()) || body.urn.is_absent() {
             return Err(Code::ContactMissing);
         }
-        let mobile = Mobile::parse(body.customer_mobile.text().unwrap_or_default());
+        let mobile = Mobile::parse(body.holder_mobile().text().unwrap_or_default());
         let claim = HolderClaim::Contact {
             mobile: mobile.map_err(|_| Code::InvalidMobile)?,
-            email: body.email_id.text().ok_or(Code::InvalidEmail)?.to_owned(),
+            email: body.holder_email().text().ok_or(Code::InvalidEmail)?.to_owned(),
         };
         return run(terms, txn, urn(&body.urn)?, Command::VerifyHolder(claim));
     }
@@ -217,12 +217,10 @@ fn new_card(body: &CallBody, terms: &Terms<'_>) -> Result<NewCard, Code> {
     let customer = customer(&body.customer_id).map_err(|_| Code::CustomerIdEmpty)?;
     let birth = body.date_of_birth.text().ok_or(Code::BirthMandatory)?;
     let birth = dashed_date(birth).or_else(|| compact_date(birth)).ok_or(Code::InvalidDate)?;
-    match body.card_profile_id.text() {
-        None => return Err(Code::ProfileMandatory),
-        Some(profile) if CARD_PROFILES.contains(&profile) => {}
-        Some(_) => return Err(Code::InvalidProfile),
-    }
-    let email = match (body.email_id.is_absent(), body.email_id.text()) {
+    card_profile(body, terms.client)?;
+    load_amount(&body.load_amount)?;
+    let email = body.holder_email();
+    let email = match (email.is_absent(), email.text()) {
         (true, _) => None,
         (false, Some(email)) if is_email(email) => Some(email.to_owned()),
         (false, _) => return Err(Code::InvalidEmail),
@@ -247,6 +245,37 @@ fn new_card(body: &CallBody, terms: &Terms<'_>) -> Result<NewCard, Code> {
     let holder_name = format!("{first} {last}");
     let (pin_length, birth) = (terms.pin_length, Some(birth));
     Ok(NewCard { card, customer, holder_name, birth, mobile, email, pin_length, particulars })
+}
+
+/// A profile of the program that fits the product.
+fn card_profile(body: &CallBody, client: &PrepaidClient) -> Result<(), Code> {
+    if body.card_profile_id.is_absent() {
+        return Err(Code::ProfileMandatory);
+    }
+    let digits = |text: &&str| {
+        text.len() <= PROFILE_LEN_MAX && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let profile = body.card_profile_id.text().filter(digits).and_then(|text| text.parse().ok());
+    let profile: u32 = profile.ok_or(Code::InvalidProfile)?;
+    if !client.card_profiles.contains(&profile) {
+        return Err(Code::ProfileNotFound);
+    }
+    let mut products = client.products.iter();
+    let product = products.find(|product| body.product_id.text() == Some(&product.id));
+    match product.is_none_or(|product| product.card_profiles.contains(&profile)) {
+        true => Ok(()),
+        false => Err(Code::ProfileMismatch),
+    }
+}
+
+/// An amount may be left out; what is there is a whole number, in digits.
+fn load_amount(amount: &Scalar) -> Result<(), Code> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match amount {
+        Scalar::Absent => Ok(()),
+        Scalar::Text(text) if digits(text) && text.parse::<u64>().is_ok() => Ok(()),
+        Scalar::Text(_) | Scalar::Other => Err(Code::InvalidMessage),
+    }
 }
 
 fn is_email(text: &str) -> bool {
