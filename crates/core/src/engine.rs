@@ -4,6 +4,7 @@
 //! more than they would in turn, because a decision that somebody overtook is made again.
 
 mod journal;
+mod lookups;
 mod opening;
 mod planting;
 mod psp;
@@ -293,18 +294,30 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 asked.taken = asked.taken.saturating_add(1);
                 return Ok(None);
             }
+            if self.is_mobile_taken(new).await? {
+                let refused = Box::new(Decision::refused(Refusal::MobileTaken));
+                return self.stranger(asked, Ok(refused), stamp).await.map(Some);
+            }
             let ruling = Ruling::Fresh(decision);
             return Ok(Some(Round { subject, record: loaded.record, ruling }));
         }
-        let Some(credential) = loaded.record.credential().filter(visible) else {
-            let reason = match loaded.record.credential() {
-                Some(_) => Reason::NotOfProgram,
-                None => Reason::NoSuchCredential,
+        let found = loaded.record.credential().filter(visible);
+        let cardless = self.names_cardless(&asked.request, found).await?;
+        let Some(credential) = found else {
+            let refused = if cardless {
+                Decision::refused(Refusal::CustomerWithoutCard)
+            } else {
+                let reason = match loaded.record.credential() {
+                    Some(_) => Reason::NotOfProgram,
+                    None => Reason::NoSuchCredential,
+                };
+                Decision::refused_for(Refusal::UnknownCredential, reason)
             };
-            let refused = Box::new(Decision::refused_for(Refusal::UnknownCredential, reason));
-            return self.stranger(asked, Ok(refused), stamp).await.map(Some);
+            return self.stranger(asked, Ok(Box::new(refused)), stamp).await.map(Some);
         };
-        let decision = if asked.spent {
+        let decision = if cardless {
+            Box::new(Decision::refused(Refusal::CustomerWithoutCard))
+        } else if asked.spent {
             Box::new(Decision::refused_for(Refusal::UnreadableBlock, Reason::BlockUsed))
         } else {
             self.decide(asked, credential, stamp)?

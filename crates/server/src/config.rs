@@ -437,7 +437,8 @@ fn products(
     let known = profiles.all(|profile| card_profiles.contains(profile));
     ensure(known, key, "has a profile that is not in card_profiles")?;
     let checked = products.into_iter();
-    let checked = checked.map(|file::ProductFile { id, card_profiles }| Product { id, card_profiles });
+    let checked =
+        checked.map(|file::ProductFile { id, card_profiles }| Product { id, card_profiles });
     Ok(checked.collect())
 }
 

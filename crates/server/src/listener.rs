@@ -139,10 +139,7 @@ struct Shortage {
 }
 
 /// Waits for the next connection; backs off while the system has no room for one.
-async fn accept(
-    listener: &TcpListener,
-    shortage: &mut Shortage,
-) -> io::Result<(TcpStream, Peer)> {
+async fn accept(listener: &TcpListener, shortage: &mut Shortage) -> io::Result<(TcpStream, Peer)> {
     loop {
         let cause = match listener.accept().await {
             Ok((stream, address)) => {
@@ -191,7 +188,10 @@ async fn answer(
         .header_read_timeout(Duration::ZERO)
         .max_header_size(limits.header_bytes_max)
         .max_buf_size(room)
-        .serve_connection(TokioIo::new(stream), Answers { router, peer, patience: patience.clone() });
+        .serve_connection(
+            TokioIo::new(stream),
+            Answers { router, peer, patience: patience.clone() },
+        );
     let mut connection = pin!(connection);
     let answered = async {
         // Connections are polled before the stop, so that what has arrived is still answered. How

@@ -55,7 +55,8 @@ impl Credential {
         let fits = match claim {
             HolderClaim::Contact { mobile, email } => {
                 let same_mail = |kept: &String| kept.eq_ignore_ascii_case(email);
-                self.holder.mobile == *mobile && self.holder.email.as_ref().is_some_and(same_mail)
+                let same_mobile = self.holder.mobile.with_country() == mobile.with_country();
+                same_mobile && self.holder.email.as_ref().is_some_and(same_mail)
             }
             HolderClaim::Face { last_four, expiry, birth } => {
                 if card.last_four != *last_four {
@@ -328,6 +329,7 @@ mod tests {
         };
         let (verified, mismatch) = (Ok(Outcome::HolderVerified), Err(Refusal::HolderMismatch));
         check_holder(contact("919000000001", "Holder@Example.com"), verified);
+        check_holder(contact("9000000001", "holder@example.com"), verified);
         check_holder(contact("919000000002", "holder@example.com"), mismatch);
         check_holder(contact("919000000001", "other@example.com"), mismatch);
         check_holder(contact("919000000001", ""), mismatch);

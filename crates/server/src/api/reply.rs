@@ -73,7 +73,9 @@ fn refused(refusal: Refusal) -> Reply {
         | Refusal::HolderNotVerified
         | Refusal::HolderMismatch
         | Refusal::AlreadyBlocked(_)
-        | Refusal::NotBlocked => problem(Problem::Invalid),
+        | Refusal::NotBlocked
+        | Refusal::MobileTaken
+        | Refusal::CustomerWithoutCard => problem(Problem::Invalid),
     }
 }
 

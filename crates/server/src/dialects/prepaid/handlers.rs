@@ -94,7 +94,8 @@ async fn answer(
         Err(code) => echo.failure(code, &stamp),
         Ok(Ask::Run(request)) => {
             if let Target::Known(card) = &request.target {
-                app.admit(request.caller.as_str(), card).map_err(|after| Plain::too_many(app, after))?;
+                app.admit(request.caller.as_str(), card)
+                    .map_err(|after| Plain::too_many(app, after))?;
             }
             let unknown = echo.failure(Code::UnableToProcess, &stamp);
             match app.run(*request, echo).await {
@@ -146,9 +147,7 @@ fn holder_check(app: &App, headers: &HeaderMap) -> Result<HolderCheck, Plain> {
     let mode = headers.get("x-kunji-mode").filter(|_| app.is_sandbox());
     let mode = mode.map(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
     match (mode, app.config().prepaid.require_verified_card) {
-        (Some(false), _) => {
-            Err(Plain::of(app, StatusCode::BAD_REQUEST, Code::InvalidMessage))
-        }
+        (Some(false), _) => Err(Plain::of(app, StatusCode::BAD_REQUEST, Code::InvalidMessage)),
         (Some(true), _) | (None, true) => Ok(HolderCheck::Required),
         (None, false) => Ok(HolderCheck::Waived),
     }

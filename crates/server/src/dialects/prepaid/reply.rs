@@ -333,6 +333,8 @@ fn refused(call: Call, refusal: Refusal) -> Code {
         },
         Refusal::AlreadyBlocked(kind) => blocked(kind),
         Refusal::NotBlocked => Code::AlreadyUnblocked,
+        Refusal::MobileTaken => Code::DuplicateMobile,
+        Refusal::CustomerWithoutCard => Code::DataNotFound,
         Refusal::PinRefused(_) | Refusal::UnreadableBlock => Code::InvalidMessage,
         Refusal::HolderMismatch => Code::WrongHolder,
         Refusal::HolderNotVerified
@@ -381,7 +383,8 @@ fn stored<T: Serialize>(status: StatusCode, code: Code, body: &T, stamp: &Stamp)
 /// A reply on the wire: in a token under the client's key.
 pub(super) fn respond(app: &App, client: &PrepaidClient, reply: &Reply) -> Response {
     let Ok(token) = client.key.seal(&reply.body, reply.nonce) else {
-        return Plain::of(app, StatusCode::SERVICE_UNAVAILABLE, Code::UnableToProcess).into_response();
+        return Plain::of(app, StatusCode::SERVICE_UNAVAILABLE, Code::UnableToProcess)
+            .into_response();
     };
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(TokenBody { token })).into_response();

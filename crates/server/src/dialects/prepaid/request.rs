@@ -22,6 +22,8 @@ use crate::wall;
 const NAME_LEN_MAX: usize = 50;
 /// How long a new card is good.
 const CARD_YEARS: i64 = 5;
+/// Longest amount, in digits: JSON readers keep such numbers exactly.
+const AMOUNT_LEN_MAX: usize = 15;
 /// Longest card profile, in digits.
 const PROFILE_LEN_MAX: usize = 9;
 
@@ -70,8 +72,13 @@ pub(super) async fn read(call: Call, body: CallBody, terms: &Terms<'_>) -> Resul
         }
         Call::VerifyCardholder => verify_cardholder(&body, terms, txn).await,
         Call::CardInquiry => {
-            let (last_four, customer) = card_and_customer(&body)?;
-            run(terms, txn, urn(&body.urn)?, Command::Inquire { last_four, customer })
+            let named = card_and_customer(&body).and_then(|named| Ok((named, urn(&body.urn)?)));
+            match named {
+                Ok(((last_four, customer), urn)) => {
+                    run(terms, txn, urn, Command::Inquire { last_four, customer })
+                }
+                Err(code) => Err(unless_cardless(&body, terms, code).await),
+            }
         }
         Call::Block => {
             let kind = block_kind(&body.block_type)?;
@@ -141,6 +148,15 @@ fn customer(value: &Scalar) -> Result<CustomerId, IdError> {
 fn card_and_customer(body: &CallBody) -> Result<(CardTail, CustomerId), Code> {
     let last_four = last_four(&body.last4_digits)?;
     Ok((last_four, customer(&body.customer_id).map_err(|_| Code::InvalidMessage)?))
+}
+
+/// A customer without a card has no digits and no urn to name: that comes first.
+async fn unless_cardless(body: &CallBody, terms: &Terms<'_>, code: Code) -> Code {
+    let Ok(customer) = customer(&body.customer_id) else { return code };
+    match terms.issuer.has_card(&customer, Some(&terms.client.client_id)).await {
+        Ok(false) => Code::DataNotFound,
+        Ok(true) | Err(_) => code,
+    }
 }
 
 fn block_kind(value: &Scalar) -> Result<BlockKind, Code> {
@@ -270,10 +286,12 @@ fn card_profile(body: &CallBody, client: &PrepaidClient) -> Result<(), Code> {
 
 /// An amount may be left out; what is there is a whole number, in digits.
 fn load_amount(amount: &Scalar) -> Result<(), Code> {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = |text: &str| {
+        (1..=AMOUNT_LEN_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
     match amount {
         Scalar::Absent => Ok(()),
-        Scalar::Text(text) if digits(text) && text.parse::<u64>().is_ok() => Ok(()),
+        Scalar::Text(text) if digits(text) => Ok(()),
         Scalar::Text(_) | Scalar::Other => Err(Code::InvalidMessage),
     }
 }
