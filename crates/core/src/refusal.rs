@@ -141,10 +141,9 @@ impl From<Refusal> for Reason {
             Refusal::AlreadyBlocked(_) => Self::CardBlock("the card is blocked already".into()),
             Refusal::NotBlocked => Self::CardBlock("the card is not blocked".into()),
             Refusal::GuessBudgetUsedUp => Self::GuessBudgetUsedUp,
-            Refusal::MobileTaken => Self::rule(
-                "mobile_taken",
-                "another customer of the program has this mobile number",
-            ),
+            Refusal::MobileTaken => {
+                Self::rule("mobile_taken", "another customer of the program has this mobile number")
+            }
             Refusal::CustomerWithoutCard => {
                 Self::rule("customer_without_card", "the customer has no card of the program")
             }

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
+use kunji_core::reason::Reason;
 
 pub use self::code::{Call, Code};
 use self::reply::Plain;
@@ -34,13 +35,14 @@ pub(super) fn not_found(app: &App, uri: &Uri) -> Option<Response> {
 }
 
 fn nothing_here(app: &App) -> Response {
-    Plain::of(app, StatusCode::NOT_FOUND, Code::DataNotFound).into_response()
+    let (status, code) = (StatusCode::NOT_FOUND, Code::DataNotFound);
+    Plain::of(app, status, code, Reason::UnknownPath).into_response()
 }
 
 /// Names the one method that the call has.
 fn wrong_method(app: &App, allowed: &Method) -> Response {
-    let plain = Plain::of(app, StatusCode::METHOD_NOT_ALLOWED, Code::OperationNotAllowed);
-    let mut response = plain.into_response();
+    let (status, code) = (StatusCode::METHOD_NOT_ALLOWED, Code::OperationNotAllowed);
+    let mut response = Plain::of(app, status, code, Reason::WrongMethod).into_response();
     let allowed = match *allowed == Method::PATCH {
         true => HeaderValue::from_static("PATCH"),
         false => HeaderValue::from_static("POST"),

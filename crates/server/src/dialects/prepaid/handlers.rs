@@ -10,22 +10,27 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kunji_core::command::{HolderCheck, Target};
 use kunji_core::engine::Answered;
+use kunji_core::reason::Reason;
 use kunji_core::store::Store as _;
 use kunji_core::time::Clock as _;
 use serde::de::IgnoredAny;
 
 use super::code::{Call, Code};
 use super::headers::{self, Consumer};
-use super::reply::{Echo, Plain, respond};
+use super::reply::{Echo, Plain, Refused, respond};
 use super::request::{self, Ask, Terms};
 use super::wire::{CallBody, TokenBody};
 use crate::app::{App, Unanswered};
-use crate::body::{self, BodyError, Object};
+use crate::body::{self, BODY_LEN_MAX, BodyError, Object};
 use crate::config::PrepaidClient;
 use crate::telemetry::because;
 
 /// Every broken token is answered this long after it came, whatever broke in it.
 const BROKEN_TOKEN_DELAY: Duration = Duration::from_millis(3);
+
+/// Why check status finds nothing.
+const NOTHING_STORED: Reason =
+    Reason::rule("nothing_stored", "no decided request of this client has this id");
 
 /// `{prefix}/api/...`: the calls, by path and method.
 pub(super) async fn dispatch(
@@ -76,69 +81,87 @@ async fn answer(
     let holder = holder_check(app, http.headers())?;
     let bytes = bytes(app, http).await?;
     let stamp = app.clock().stamp();
-    app.admit_token(&client.client_id).map_err(|after| Plain::too_many(app, after))?;
+    let braked = |after| Plain::too_many(app, after, Reason::GuessingKeys);
+    app.admit_token(&client.client_id).map_err(braked)?;
     let echo = Echo::blank(call, client);
     // Drawn before the token is looked at, so that no kind of token takes longer.
     let echo = match app.serial().await {
         Ok(serial) => echo.numbered(serial, &stamp),
         Err(_) => return Ok(respond(app, client, &echo.failure(Code::UnableToProcess, &stamp))),
     };
-    let Some(body) = open(app, client, &bytes).await else {
-        return Ok(respond(app, client, &echo.failure(Code::MalformedRequest, &stamp)));
+    let body = match open(app, client, &bytes).await {
+        Ok(body) => body,
+        Err(reason) => {
+            let broken = respond(app, client, &echo.failure(Code::MalformedRequest, &stamp));
+            return Ok(because(broken, Some(reason)));
+        }
     };
     let echo = echo.with(&body);
     let issuer = app.issuer();
     let pin_length = app.config().prepaid.pin_length;
     let terms = Terms { issuer: &issuer, client, holder, pin_length, stamp };
-    let reply = match request::read(call, body, &terms).await {
-        Err(code) => echo.failure(code, &stamp),
+    let (reply, reason) = match request::read(call, body, &terms).await {
+        Err(Refused { code, reason }) => (echo.failure(code, &stamp), reason),
         Ok(Ask::Run(request)) => {
             if let Target::Known(card) = &request.target {
-                app.admit(request.caller.as_str(), card)
-                    .map_err(|after| Plain::too_many(app, after))?;
+                let used_up = |after| Plain::too_many(app, after, Reason::AllowanceUsedUp);
+                app.admit(request.caller.as_str(), card).map_err(used_up)?;
             }
             let unknown = echo.failure(Code::UnableToProcess, &stamp);
             match app.run(*request, echo).await {
-                Ok(Answered { reply, reason }) => {
-                    return Ok(because(respond(client, &reply), reason));
+                Ok(Answered { reply, reason }) => (reply, reason),
+                Err(Unanswered::TooMany(after)) => {
+                    return Err(Plain::too_many(app, after, Reason::GuessBudgetUsedUp));
                 }
-                Err(Unanswered::TooMany(after)) => return Err(Plain::too_many(after)),
-                Err(Unanswered::Fault(_)) => unknown,
+                Err(Unanswered::Fault(_)) => (unknown, None),
             }
         }
         Ok(Ask::Stored(key)) => match issuer.store.receipt(&key).await {
-            Ok(Some(receipt)) => echo.status(&receipt, &stamp),
-            Ok(None) => echo.failure(Code::NoStoredAnswer, &stamp),
+            Ok(Some(receipt)) => (echo.status(&receipt, &stamp), None),
+            Ok(None) => (echo.failure(Code::NoStoredAnswer, &stamp), Some(NOTHING_STORED)),
             Err(fault) => {
                 app.report(&fault.into(), "receipt");
-                echo.failure(Code::UnableToProcess, &stamp)
+                (echo.failure(Code::UnableToProcess, &stamp), None)
             }
         },
     };
-    Ok(respond(app, client, &reply))
+    Ok(because(respond(app, client, &reply), reason))
 }
 
-/// Opens the token. `None`: it is broken, and nobody learns in which way.
-async fn open(app: &App, client: &PrepaidClient, bytes: &Bytes) -> Option<CallBody> {
+/// Opens the token. A broken one has a reason for who runs this; the client does not learn it.
+async fn open(app: &App, client: &PrepaidClient, bytes: &Bytes) -> Result<CallBody, Reason> {
     let begun = Instant::now();
-    let token = serde_json::from_slice::<Object<TokenBody>>(bytes).ok();
-    let body = token.and_then(|Object(body)| client.key.open::<Object<CallBody>>(&body.token).ok());
-    if let Some(Object(body)) = body {
-        return Some(body);
+    let opened = match serde_json::from_slice::<Object<TokenBody>>(bytes) {
+        Ok(Object(body)) => client.key.open(&body.token).map_err(|broken| Reason::Token(broken.0)),
+        Err(error) => Err(no_token(&error)),
+    };
+    if opened.is_err() {
+        app.count_broken_token(&client.client_id);
+        tokio::time::sleep_until((begun + BROKEN_TOKEN_DELAY).into()).await;
     }
-    app.count_broken_token(&client.client_id);
-    tokio::time::sleep_until((begun + BROKEN_TOKEN_DELAY).into()).await;
-    None
+    opened.map(|Object(body)| body)
+}
+
+/// Why a body holds no token at all.
+fn no_token(error: &serde_json::Error) -> Reason {
+    if error.is_data() {
+        return Reason::mistyped("token", "a string in an object");
+    }
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    Reason::NotJson { line: place(error.line()), column: place(error.column()) }
 }
 
 async fn bytes(app: &App, http: Request) -> Result<Bytes, Plain> {
-    let plain = |status| Plain::of(app, status, Code::MalformedRequest);
+    let plain = |status, reason| Plain::of(app, status, Code::MalformedRequest, reason);
     if !body::is_json(http.headers()) {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::NotCalledJson));
     }
     body::read(http.into_body()).await.map_err(|error| match error {
-        BodyError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE),
-        BodyError::Incomplete => plain(StatusCode::BAD_REQUEST),
+        BodyError::TooLarge => {
+            let len_max = u32::try_from(BODY_LEN_MAX).unwrap_or(u32::MAX);
+            plain(StatusCode::PAYLOAD_TOO_LARGE, Reason::BodyTooLong { len_max })
+        }
+        BodyError::Incomplete => plain(StatusCode::BAD_REQUEST, Reason::BodyIncomplete),
     })
 }
 
@@ -147,7 +170,11 @@ fn holder_check(app: &App, headers: &HeaderMap) -> Result<HolderCheck, Plain> {
     let mode = headers.get("x-kunji-mode").filter(|_| app.is_sandbox());
     let mode = mode.map(|mode| mode.as_bytes().eq_ignore_ascii_case(b"live"));
     match (mode, app.config().prepaid.require_verified_card) {
-        (Some(false), _) => Err(Plain::of(app, StatusCode::BAD_REQUEST, Code::InvalidMessage)),
+        (Some(false), _) => {
+            let (header, expected) = ("X-Kunji-Mode".into(), "`live`".into());
+            let reason = Reason::HeaderMalformed { header, expected };
+            Err(Plain::of(app, StatusCode::BAD_REQUEST, Code::InvalidMessage, reason))
+        }
         (Some(true), _) | (None, true) => Ok(HolderCheck::Required),
         (None, false) => Ok(HolderCheck::Waived),
     }
@@ -155,7 +182,9 @@ fn holder_check(app: &App, headers: &HeaderMap) -> Result<HolderCheck, Plain> {
 
 /// `/api/v2/encrypt` and `/api/v2/decrypt`: oracles, so in the sandbox only.
 async fn helper(app: &App, path: &str, http: Request) -> Result<Response, Plain> {
-    let malformed = || Plain::of(app, StatusCode::BAD_REQUEST, Code::MalformedRequest);
+    let malformed =
+        |reason| Plain::of(app, StatusCode::BAD_REQUEST, Code::MalformedRequest, reason);
+    let unread = |error: serde_json::Error| malformed(no_token(&error));
     if *http.method() != Method::POST {
         return Ok(super::wrong_method(app, &Method::POST));
     }
@@ -163,12 +192,15 @@ async fn helper(app: &App, path: &str, http: Request) -> Result<Response, Plain>
     let client = headers::client(app, caller, Consumer::NotAsked)?;
     let bytes = bytes(app, http).await?;
     if path == "v2/decrypt" {
-        let Object::<TokenBody>(body) = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
-        let text = client.key.open_text(&body.token).map_err(|_| malformed())?;
+        let Object::<TokenBody>(body) = serde_json::from_slice(&bytes).map_err(unread)?;
+        let text = client.key.open_text(&body.token);
+        let text = text.map_err(|broken| malformed(Reason::Token(broken.0)))?;
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return Ok((json, text.as_str().to_owned()).into_response());
     }
-    serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|_| malformed())?;
-    let token = client.key.seal(&bytes, app.clock().stamp().entropy).map_err(|_| malformed())?;
+    serde_json::from_slice::<IgnoredAny>(&bytes).map_err(unread)?;
+    let stamp = app.clock().stamp();
+    let unsealed = |_| Plain::broken(app, StatusCode::SERVICE_UNAVAILABLE, Code::UnableToProcess);
+    let token = client.key.seal(&bytes, stamp.entropy).map_err(unsealed)?;
     Ok(Json(TokenBody { token }).into_response())
 }

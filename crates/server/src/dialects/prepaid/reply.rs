@@ -7,6 +7,7 @@ use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, Standing, Unusable};
 use kunji_core::credential::{Credential, Facts};
 use kunji_core::engine::{Verdict, Voice};
+use kunji_core::reason::Reason;
 use kunji_core::receipt::{Receipt, Reply};
 use kunji_core::refusal::Refusal;
 use kunji_core::time::{Millis, Stamp};
@@ -21,26 +22,45 @@ use crate::app::App;
 use crate::config::PrepaidClient;
 use crate::limiter::RetryAfter;
 use crate::serials::Serial;
-use crate::telemetry::ReplyCode;
+use crate::telemetry::{ReplyCode, because};
 use crate::wall;
 
 /// A failure without a token: who calls is not known, or nothing can be said in one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Plain {
     at: Millis,
     status: StatusCode,
     code: Code,
+    reason: Option<Reason>,
     retry_after: Option<RetryAfter>,
 }
 
+/// A call that the rules need not see: what the client is told, and why, for who runs this.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) code: Code,
+    pub(super) reason: Option<Reason>,
+}
+
+impl Refused {
+    pub(super) fn of(code: Code, reason: Reason) -> Self {
+        Self { code, reason: Some(reason) }
+    }
+}
+
 impl Plain {
-    pub(super) fn of(app: &App, status: StatusCode, code: Code) -> Self {
-        Self { at: app.clock().now(), status, code, retry_after: None }
+    pub(super) fn of(app: &App, status: StatusCode, code: Code, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..Self::broken(app, status, code) }
     }
 
-    pub(super) fn too_many(app: &App, after: RetryAfter) -> Self {
-        let busy = Self::of(app, StatusCode::TOO_MANY_REQUESTS, Code::UnableToProcess);
+    pub(super) fn too_many(app: &App, after: RetryAfter, reason: Reason) -> Self {
+        let busy = Self::of(app, StatusCode::TOO_MANY_REQUESTS, Code::UnableToProcess, reason);
         Self { retry_after: Some(after), ..busy }
+    }
+
+    /// A failure of ours, which is no refusal.
+    pub(super) fn broken(app: &App, status: StatusCode, code: Code) -> Self {
+        Self { at: app.clock().now(), status, code, reason: None, retry_after: None }
     }
 }
 
@@ -56,7 +76,7 @@ impl IntoResponse for Plain {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(ReplyCode(self.code.as_str()));
-        response
+        because(response, self.reason)
     }
 }
 
@@ -159,9 +179,10 @@ impl Echo {
     pub(super) fn status(&self, receipt: &Receipt, stamp: &Stamp) -> Reply {
         let about = receipt.credential.as_ref();
         let ended_well = [Code::Success, Code::Created].map(Code::as_str);
-        let code = match ended_well.contains(&receipt.reply.code.as_str()) {
-            true => Code::Ended,
-            false => Code::Success,
+        let code = if ended_well.contains(&receipt.reply.code.as_str()) {
+            Code::Ended
+        } else {
+            Code::Success
         };
         let body = StatusReply {
             urn: about.and_then(|card| card.name().parse().ok()),
@@ -383,8 +404,8 @@ fn stored<T: Serialize>(status: StatusCode, code: Code, body: &T, stamp: &Stamp)
 /// A reply on the wire: in a token under the client's key.
 pub(super) fn respond(app: &App, client: &PrepaidClient, reply: &Reply) -> Response {
     let Ok(token) = client.key.seal(&reply.body, reply.nonce) else {
-        return Plain::of(app, StatusCode::SERVICE_UNAVAILABLE, Code::UnableToProcess)
-            .into_response();
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Plain::broken(app, status, Code::UnableToProcess).into_response();
     };
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(TokenBody { token })).into_response();
