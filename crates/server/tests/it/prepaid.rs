@@ -1,8 +1,10 @@
 //! The prepaid card API, row for row of its contract.
 
+mod document;
 mod holder;
 mod keys;
 mod numbers;
+mod reasons;
 mod reset;
 mod siblings;
 mod tokens;
@@ -10,6 +12,7 @@ mod tokens;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+pub(crate) use self::document::DOCUMENT;
 use crate::coverage::{Said, same};
 use crate::support::shape::{is_compact, is_number, starred};
 use crate::support::{Answer, CLIENT, Kunji, fresh, opened_text, token};
