@@ -27,10 +27,10 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         found: Option<&Credential>,
     ) -> Result<bool, Fault> {
         let Command::Inquire { customer, .. } = &request.command else { return Ok(false) };
-        match found.is_some_and(|found| found.holder.customer == *customer) {
-            true => Ok(false),
-            false => Ok(!self.has_card(customer, request.program.as_deref()).await?),
+        if found.is_some_and(|found| found.holder.customer == *customer) {
+            return Ok(false);
         }
+        Ok(!self.has_card(customer, request.program.as_deref()).await?)
     }
 
     /// Whether a customer has a card that a program may see.

@@ -40,10 +40,7 @@ impl Scalar {
 
     /// This one, or what came under the member's other name.
     pub(super) fn or<'a>(&'a self, other: &'a Self) -> &'a Self {
-        match self.is_absent() {
-            true => other,
-            false => self,
-        }
+        if self.is_absent() { other } else { self }
     }
 
     /// Whether nothing was sent at all.
