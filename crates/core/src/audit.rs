@@ -160,6 +160,8 @@ pub enum Action {
     Restored,
     /// A running process took over other keys from its file.
     Keys,
+    /// A process took a block of serials.
+    Serials,
 }
 
 impl Action {
@@ -194,6 +196,7 @@ impl Action {
             Self::Exported => "exported",
             Self::Restored => "restored",
             Self::Keys => "keys",
+            Self::Serials => "serials",
         }
     }
 }

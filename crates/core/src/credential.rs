@@ -415,8 +415,11 @@ impl Credential {
     pub fn index_keys(&self) -> Vec<IndexKey> {
         let customer = IndexKey::Customer(self.holder.customer.clone());
         let mobile = match &self.facts {
-            Facts::Account(_) => Some(IndexKey::Mobile(self.holder.mobile.clone())),
-            Facts::Card(_) => None,
+            Facts::Account(_) => IndexKey::Mobile(self.holder.mobile.clone()),
+            Facts::Card(card) => IndexKey::CardMobile {
+                client: card.client.clone(),
+                mobile: self.holder.mobile.with_country(),
+            },
         };
         let face = match (&self.facts, self.holder.birth) {
             (Facts::Card(card), Some(birth)) => Some(IndexKey::CardFace {
@@ -427,7 +430,7 @@ impl Credential {
             }),
             (Facts::Card(_), None) | (Facts::Account(_), _) => None,
         };
-        std::iter::once(customer).chain(mobile).chain(face).collect()
+        [customer, mobile].into_iter().chain(face).collect()
     }
 
     /// Whether a card program may see it: its own cards only.

@@ -4,6 +4,7 @@
 //! more than they would in turn, because a decision that somebody overtook is made again.
 
 mod journal;
+mod lookups;
 mod opening;
 mod planting;
 mod psp;
@@ -20,7 +21,7 @@ pub use self::planting::{noted, planted};
 pub use self::psp::Claimed;
 pub use self::turn::{By, Ticket, Turned};
 use crate::aggregate::Kept;
-use crate::audit::{Action, EventError, Subject};
+use crate::audit::{Action, EventError, Head, Subject};
 use crate::budget::GuessBudget;
 use crate::command::{Command, Request, Target};
 use crate::credential::{Credential, Decision, Outcome, Plan};
@@ -218,18 +219,25 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         self.settle(planted(subject, kept, caller, self.clock.stamp())?).await
     }
 
-    /// Leaves an event of the service itself, as a start with the names of its keys.
+    /// Leaves an event of the service itself, as a start with the names of its keys, and says where
+    /// it stands: no other event has this place.
     ///
     /// # Errors
     /// `Fault` when it could not be made durable.
-    pub async fn note(&self, caller: Caller, action: Action, detail: String) -> Result<(), Fault> {
+    pub async fn note(
+        &self,
+        caller: Caller,
+        action: Action,
+        detail: String,
+    ) -> Result<Head, Fault> {
         for _ in 0..COMMIT_TRIES_MAX {
             let load = Load::of(&Subject::Service);
             let record = self.store.load(&load).await?.record;
             let what = (action, detail.clone());
             let commit = noted(record, caller.clone(), what, self.clock.stamp())?;
+            let head = commit.record.head;
             if self.store.commit(commit).await? == Committed::Done {
-                return Ok(());
+                return Ok(head);
             }
         }
         Err(Fault::Busy)
@@ -298,18 +306,30 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 asked.taken = asked.taken.saturating_add(1);
                 return Ok(None);
             }
+            if self.is_mobile_taken(new).await? {
+                let refused = Box::new(Decision::refused(Refusal::MobileTaken));
+                return self.stranger(asked, Ok(refused), stamp).await.map(Some);
+            }
             let ruling = Ruling::Fresh(decision);
             return Ok(Some(Round { subject, record: loaded.record, ruling }));
         }
-        let Some(credential) = loaded.record.credential().filter(visible) else {
-            let reason = match loaded.record.credential() {
-                Some(_) => Reason::NotOfProgram,
-                None => Reason::NoSuchCredential,
+        let found = loaded.record.credential().filter(visible);
+        let cardless = self.names_cardless(&asked.request, found).await?;
+        let Some(credential) = found else {
+            let refused = if cardless {
+                Decision::refused(Refusal::CustomerWithoutCard)
+            } else {
+                let reason = match loaded.record.credential() {
+                    Some(_) => Reason::NotOfProgram,
+                    None => Reason::NoSuchCredential,
+                };
+                Decision::refused_for(Refusal::UnknownCredential, reason)
             };
-            let refused = Box::new(Decision::refused_for(Refusal::UnknownCredential, reason));
-            return self.stranger(asked, Ok(refused), stamp).await.map(Some);
+            return self.stranger(asked, Ok(Box::new(refused)), stamp).await.map(Some);
         };
-        let decision = if asked.spent {
+        let decision = if cardless {
+            Box::new(Decision::refused(Refusal::CustomerWithoutCard))
+        } else if asked.spent {
             Box::new(Decision::refused_for(Refusal::UnreadableBlock, Reason::BlockUsed))
         } else {
             self.decide(asked, credential, stamp)?

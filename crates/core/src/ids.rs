@@ -113,6 +113,17 @@ name!(
     CardTail, 6, |byte: u8| byte.is_ascii_digit()
 );
 
+impl Mobile {
+    /// The number with its country code: ten digits are an Indian number without one.
+    #[must_use]
+    pub fn with_country(&self) -> Self {
+        match self.0.len() {
+            10 => Self(format!("91{}", self.0)),
+            _ => self.clone(),
+        }
+    }
+}
+
 impl Vpa {
     /// Reads `user@handle`: one `@` with something on both sides.
     ///
@@ -374,6 +385,15 @@ mod tests {
         assert_eq!(vpa.handle(), "Handle");
         for bad in ["", "@", "a@", "@b", "ab", "a@b@c", "a b@c"] {
             assert!(Vpa::parse_address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn mobiles_of_ten_digits_are_indian() {
+        for (text, whole) in
+            [("9876500001", "919876500001"), ("919876500001", "919876500001"), ("4479", "4479")]
+        {
+            assert_eq!(Mobile::parse(text).unwrap().with_country().as_str(), whole);
         }
     }
 

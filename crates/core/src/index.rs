@@ -24,4 +24,11 @@ pub enum IndexKey {
     },
     /// All bank accounts registered with a mobile number.
     Mobile(Mobile),
+    /// All cards of a program whose holder has this mobile number, with its country code.
+    CardMobile {
+        /// The card program's client.
+        client: String,
+        /// The holder's mobile number.
+        mobile: Mobile,
+    },
 }

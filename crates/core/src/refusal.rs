@@ -70,6 +70,10 @@ pub enum Refusal {
     NotBlocked,
     /// The caller has heard of too many wrong secrets: it is not told whether this one is.
     GuessBudgetUsedUp,
+    /// Another customer of the program has the mobile number.
+    MobileTaken,
+    /// The customer has no card of the program.
+    CustomerWithoutCard,
 }
 
 impl Refusal {
@@ -102,6 +106,8 @@ impl Refusal {
             Self::AlreadyBlocked(_) => "already_blocked",
             Self::NotBlocked => "not_blocked",
             Self::GuessBudgetUsedUp => "guess_budget_used_up",
+            Self::MobileTaken => "mobile_taken",
+            Self::CustomerWithoutCard => "customer_without_card",
         }
     }
 }
@@ -135,6 +141,12 @@ impl From<Refusal> for Reason {
             Refusal::AlreadyBlocked(_) => Self::CardBlock("the card is blocked already".into()),
             Refusal::NotBlocked => Self::CardBlock("the card is not blocked".into()),
             Refusal::GuessBudgetUsedUp => Self::GuessBudgetUsedUp,
+            Refusal::MobileTaken => {
+                Self::rule("mobile_taken", "another customer of the program has this mobile number")
+            }
+            Refusal::CustomerWithoutCard => {
+                Self::rule("customer_without_card", "the customer has no card of the program")
+            }
         }
     }
 }

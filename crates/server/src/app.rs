@@ -15,9 +15,12 @@ use kunji_core::store::{FaultKind, StoreFault};
 use kunji_store::Archive;
 use tokio::sync::{Semaphore, watch};
 
+use crate::boot::{self, Start};
+use crate::brake::{Brake, Guesser};
 use crate::clock::ServiceClock;
 use crate::config::Config;
 use crate::limiter::{Limiter, RetryAfter};
+use crate::serials::{Serial, Serials};
 use crate::telemetry::Metrics;
 use crate::workers::RsaWorkers;
 
@@ -45,6 +48,8 @@ struct Shared {
     operations: Arc<Semaphore>,
     live: Limiter,
     broken_tokens: Limiter,
+    wrong_keys: Brake,
+    serials: Serials,
     started: Instant,
     sandbox: bool,
     base: OnceLock<String>,
@@ -76,8 +81,10 @@ pub enum Purpose {
 impl App {
     /// Gathers what was built.
     #[must_use]
-    pub fn new(issuer: Issuer, config: Config, metrics: Arc<Metrics>, purpose: Purpose) -> Self {
+    pub fn new(start: Start, config: Config, metrics: Arc<Metrics>, purpose: Purpose) -> Self {
+        let Start { issuer, serials } = start;
         let (live, broken) = (config.live_per_minute, config.prepaid.broken_per_minute);
+        let wrong_keys = config.prepaid.wrong_keys_per_minute;
         let clock = issuer.clock.clone();
         Self {
             shared: Arc::new(Shared {
@@ -88,6 +95,8 @@ impl App {
                 operations: Arc::new(Semaphore::new(permits(OPERATIONS_MAX))),
                 live: Limiter::new(live, live, LIMITER_KEYS_MAX),
                 broken_tokens: Limiter::new(broken, broken, LIMITER_KEYS_MAX),
+                wrong_keys: Brake::new(wrong_keys),
+                serials: Serials::new(serials),
                 started: Instant::now(),
                 sandbox: purpose == Purpose::Sandbox,
                 base: OnceLock::new(),
@@ -129,9 +138,29 @@ impl App {
     }
 
     /// Puts another issuer in place; requests under way end with the old one.
-    pub fn replace_issuer(&self, issuer: Issuer) {
+    pub fn replace_issuer(&self, Start { issuer, serials }: Start) {
         let mut place = self.shared.issuer.write().unwrap_or_else(PoisonError::into_inner);
         *place = Arc::new(issuer);
+        self.shared.serials.refill(serials);
+    }
+
+    /// Draws a number that no other answer of this store has.
+    ///
+    /// # Errors
+    /// `Fault` when a new block is due and the store takes none.
+    pub async fn serial(&self) -> Result<Serial, Fault> {
+        let serials = &self.shared.serials;
+        if let Some(serial) = serials.draw() {
+            return Ok(serial);
+        }
+        let _turn = serials.turn().await;
+        if let Some(serial) = serials.draw() {
+            return Ok(serial);
+        }
+        let issuer = self.issuer();
+        let block = self.act("serials", async move { boot::take_serials(&issuer).await });
+        serials.refill(block.await?);
+        serials.draw().ok_or(Fault::Busy)
     }
 
     /// Runs a request to its end, even if the caller leaves or the deadline passes.
@@ -303,6 +332,25 @@ impl App {
         self.shared.metrics.token_broken(client);
         // Whether any is left is asked before the next token is opened.
         let _ = self.shared.broken_tokens.check(client, self.elapsed_ms());
+    }
+
+    /// Says whether a guesser's keys are compared: not after too many wrong ones.
+    ///
+    /// # Errors
+    /// `RetryAfter` when they are not.
+    pub fn admit_keys(&self, guesser: &Guesser) -> Result<(), RetryAfter> {
+        self.shared.wrong_keys.admit(guesser, self.elapsed_ms())
+    }
+
+    /// Counts a wrong key that was sent under the name of a client.
+    pub fn count_wrong_key(&self, guesser: &Guesser, client: &str) {
+        self.shared.metrics.key_refused(client);
+        if self.shared.wrong_keys.count(guesser, self.elapsed_ms()) {
+            tracing::warn!(
+                "too many wrong keys of prepaid clients from one address: its keys are not \
+                 compared for a while"
+            );
+        }
     }
 
     /// Logs a fault once, with its whole chain.

@@ -20,6 +20,7 @@ use kunji_vault::{KeyFault, KeyRing, Vault};
 use crate::app::Issuer;
 use crate::clock::ServiceClock;
 use crate::config::{Config, Files, Place};
+use crate::serials::{BLOCK_LEN, Block};
 use crate::telemetry::Metrics;
 use crate::wall;
 use crate::workers::RsaWorkers;
@@ -171,18 +172,27 @@ pub fn open_issuer(
     })
 }
 
+/// An engine whose start is recorded, and the serials that come with it.
+pub struct Start {
+    /// The engine.
+    pub issuer: Issuer,
+    /// The serials of this start.
+    pub serials: Block,
+}
+
 /// Records the start, and with which keys, in the service's own chain; refuses keys under which
 /// right PINs would be wrong ones: those of another store, and an older copy of this store's.
 ///
 /// # Errors
 /// `BootError::Note` when the event cannot be made durable.
-pub async fn note_start(issuer: &Issuer, config: &Config) -> Result<(), BootError> {
-    match keys_of(issuer)? {
+pub async fn note_start(issuer: Issuer, config: &Config) -> Result<Start, BootError> {
+    match keys_of(&issuer)? {
         KeysKnown::All => {}
         KeysKnown::Some => return Err(BootError::OlderKeys(config.files.key_file.clone())),
         KeysKnown::NotTheFirst => return Err(BootError::OtherKeys),
     }
-    Ok(note_keys(issuer, Action::Started).await?)
+    let serials = noted_block(&issuer, Action::Started, issuer.vault.key_names()).await?;
+    Ok(Start { issuer, serials })
 }
 
 /// Records which keys this process has: a store remembers them before anything is made with them.
@@ -190,7 +200,22 @@ pub async fn note_start(issuer: &Issuer, config: &Config) -> Result<(), BootErro
 /// # Errors
 /// `Fault` when the event cannot be made durable.
 pub async fn note_keys(issuer: &Issuer, action: Action) -> Result<(), Fault> {
-    issuer.note(Caller::parse("service")?, action, issuer.vault.key_names()).await
+    issuer.note(Caller::parse("service")?, action, issuer.vault.key_names()).await.map(drop)
+}
+
+/// Takes a further block of serials.
+///
+/// # Errors
+/// `Fault` when the event that gives it cannot be made durable.
+pub async fn take_serials(issuer: &Issuer) -> Result<Block, Fault> {
+    noted_block(issuer, Action::Serials, format!("{BLOCK_LEN} more")).await
+}
+
+/// Leaves an event of the service; its place in the chain gives a block of serials.
+async fn noted_block(issuer: &Issuer, action: Action, detail: String) -> Result<Block, Fault> {
+    let head = issuer.note(Caller::parse("service")?, action, detail).await?;
+    let first = issuer.store.first_event(&Subject::Service)?;
+    Ok(Block::of(&first.unwrap_or_default(), head))
 }
 
 /// The first start over a store that is filled before any process serves it: from then on it opens

@@ -124,6 +124,8 @@ pub struct Prepaid {
     pub require_verified_card: bool,
     /// Broken tokens of one client in a minute; 0 is no limit.
     pub broken_per_minute: u32,
+    /// Wrong keys of one client from one peer in a minute; 0 is no limit.
+    pub wrong_keys_per_minute: u32,
     /// The PIN length of cards that are created.
     pub pin_length: PinLength,
     /// The programs.
@@ -149,6 +151,19 @@ pub struct PrepaidClient {
     pub key: TokenKey,
     /// Whether the layout repeats its initialisation vector.
     pub weak_layout: bool,
+    /// The program's card profiles.
+    pub card_profiles: Vec<u32>,
+    /// Products that take some of these profiles only; others take all.
+    pub products: Vec<Product>,
+}
+
+/// A product of a card program.
+#[derive(Debug)]
+pub struct Product {
+    /// `productId`.
+    pub id: String,
+    /// The card profiles that fit it.
+    pub card_profiles: Vec<u32>,
 }
 
 /// One user of our own API.
@@ -425,6 +440,7 @@ impl Prepaid {
             prefix: file.prefix,
             require_verified_card: file.require_verified_card,
             broken_per_minute: file.broken_per_minute,
+            wrong_keys_per_minute: file.wrong_keys_per_minute,
             pin_length: pin_length
                 .ok_or_else(|| wrong("prepaid.pin_length", "must be 4, 5 or 6"))?,
             clients: file
@@ -467,8 +483,26 @@ impl PrepaidClient {
             consumer_id: file.consumer_id.secret(&key("consumer_id"))?,
             key: token_key,
             weak_layout,
+            products: products(file.products, &file.card_profiles)?,
+            card_profiles: file.card_profiles,
         })
     }
+}
+
+fn products(
+    products: Vec<file::ProductFile>,
+    card_profiles: &[u32],
+) -> Result<Vec<Product>, ConfigError> {
+    let key = "prepaid.clients.products";
+    let ids = products.iter().map(|product| product.id.as_str()).collect::<BTreeSet<_>>();
+    ensure(ids.len() == products.len(), key, "names a product twice")?;
+    let mut profiles = products.iter().flat_map(|product| &product.card_profiles);
+    let known = profiles.all(|profile| card_profiles.contains(profile));
+    ensure(known, key, "has a profile that is not in card_profiles")?;
+    let checked = products.into_iter();
+    let checked =
+        checked.map(|file::ProductFile { id, card_profiles }| Product { id, card_profiles });
+    Ok(checked.collect())
 }
 
 impl ApiKey {
@@ -554,6 +588,15 @@ mod tests {
         refused("[audit]\ncheckpoint_minutes = 0", "audit.checkpoint_minutes");
         refused("[store]\nurl = \"hunter2\"", "store.url: must be fjall:PATH or postgres://");
         refused("[prepaid]\nprefix = \"hunter2\"", "prepaid.prefix");
+        let client = "[[prepaid.clients]]\nclient_id = \"1\"\nbank_id = 1\nentity_id = \"1\"\n\
+            api_key = \"a\"\nsecure_code = \"b\"\nconsumer_id = \"c\"\n\
+            key = \"ascii:0123456789abcdef01234567\"\n";
+        let products = |products: &str| format!("{client}products = [{products}]");
+        let one = "{ id = \"hunter2\", card_profiles = [30] }";
+        assert!(layered(&products(one)).is_ok());
+        refused(&products(&format!("{one}, {one}")), "products: names a product twice");
+        let other = "{ id = \"hunter2\", card_profiles = [31] }";
+        refused(&products(other), "products: has a profile that is not in card_profiles");
         refused("[[api.keys]]\nname = \"x\"\nkey = \"env:HUNTER2_IS_NOT_SET\"", "api.keys.key");
         refused("[[api.keys]]\nname = \"x\"\nkey = 7", "a secret must be text");
         refused("[[api.keys]]\nname = \"x\"\nkey = \"\"", "api.keys.key");

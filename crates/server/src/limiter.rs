@@ -86,10 +86,7 @@ impl Limiter {
         if let Some(free_at) = shard.free_at.get_mut(&hash) {
             return self.take(free_at, interval, now);
         }
-        if shard.free_at.len() >= self.shard_keys_max {
-            shard.sweep(now);
-        }
-        if shard.free_at.len() >= self.shard_keys_max {
+        if !shard.has_room(self.shard_keys_max, now) {
             drop(shard);
             return self.take(&mut lock(&self.overflow), interval, now);
         }
@@ -108,9 +105,15 @@ impl Limiter {
         let Some(interval) = self.interval else {
             return Ok(());
         };
+        let now = now_ms.saturating_mul(MILLI_NANOS);
         let hash = self.hasher.hash_one(key);
-        let kept = self.shard(hash).and_then(|shard| shard.free_at.get(&hash).copied());
-        self.take(&mut kept.unwrap_or(0), interval, now_ms.saturating_mul(MILLI_NANOS))
+        let kept = self.shard(hash).and_then(|mut shard| match shard.free_at.get(&hash) {
+            Some(free_at) => Some(*free_at),
+            None => shard.has_room(self.shard_keys_max, now).then_some(0),
+        });
+        // Without a place of its own, a key has what all such keys share.
+        let mut free_at = kept.unwrap_or_else(|| *lock(&self.overflow));
+        self.take(&mut free_at, interval, now)
     }
 
     fn shard(&self, hash: u64) -> Option<MutexGuard<'_, Shard>> {
@@ -132,6 +135,14 @@ impl Limiter {
 }
 
 impl Shard {
+    /// Whether one more key can be remembered, after those that are free again are forgotten.
+    fn has_room(&mut self, keys_max: usize, now: u64) -> bool {
+        if self.free_at.len() >= keys_max {
+            self.sweep(now);
+        }
+        self.free_at.len() < keys_max
+    }
+
     /// Forgets the keys whose allowance is whole again; does nothing while that cannot help.
     fn sweep(&mut self, now: u64) {
         if now < self.sweep_at {
@@ -182,6 +193,16 @@ mod tests {
         check(&limiter, "a", 0, Ok(()));
         assert_eq!(limiter.peek("a", 0), Err(RetryAfter { seconds: 1 }));
         assert_eq!(limiter.peek("b", 0), Ok(()));
+    }
+
+    #[test]
+    fn a_peek_of_a_key_without_a_place_sees_the_shared_allowance() {
+        let limiter = Limiter::new(60, 1, 1);
+        check(&limiter, "a", 0, Ok(()));
+        assert_eq!(limiter.peek("b", 0), Ok(()));
+        check(&limiter, "b", 0, Ok(()));
+        assert_eq!(limiter.peek("c", 0), Err(RetryAfter { seconds: 1 }));
+        assert_eq!(limiter.peek("c", 1000), Ok(()));
     }
 
     #[test]

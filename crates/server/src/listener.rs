@@ -22,8 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::connection::Connection;
-use self::peer::Peer;
-pub use self::peer::{Network, NetworkError};
+pub use self::peer::{Network, NetworkError, Peer};
 use self::roster::{Admission, Roster};
 
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -107,6 +106,7 @@ pub async fn serve(
                 Admission::Free(activity) => {
                     let connection = Connection {
                         router: router.clone(),
+                        peer,
                         limits: Arc::clone(&limits),
                         activity: Arc::clone(&activity),
                     };

@@ -62,6 +62,8 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str) {
         | Refusal::HolderNotVerified
         | Refusal::HolderMismatch
         | Refusal::AlreadyBlocked(_)
-        | Refusal::NotBlocked => NO_SUCH_ACCOUNT,
+        | Refusal::NotBlocked
+        | Refusal::MobileTaken
+        | Refusal::CustomerWithoutCard => NO_SUCH_ACCOUNT,
     }
 }

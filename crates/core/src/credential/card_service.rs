@@ -4,6 +4,7 @@ use super::{Answer, Credential, Decision, Facts, Outcome, PinState, Plan, Questi
 use crate::card::{BlockKind, Card, Standing, Unusable, usable};
 use crate::command::{HolderCheck, HolderClaim};
 use crate::ids::{CardTail, CustomerId};
+use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::rules::Rules;
 use crate::time::Stamp;
@@ -52,20 +53,24 @@ impl Credential {
         let Facts::Card(card) = &self.facts else {
             return Decision::refused(Refusal::UnknownCredential);
         };
-        let fits = match claim {
+        let facts = match claim {
             HolderClaim::Contact { mobile, email } => {
                 let same_mail = |kept: &String| kept.eq_ignore_ascii_case(email);
-                self.holder.mobile == *mobile && self.holder.email.as_ref().is_some_and(same_mail)
+                let same_mobile = self.holder.mobile.with_country() == mobile.with_country();
+                let same_mail = self.holder.email.as_ref().is_some_and(same_mail);
+                [("mobile number", same_mobile), ("e-mail address", same_mail)]
             }
             HolderClaim::Face { last_four, expiry, birth } => {
                 if card.last_four != *last_four {
                     return Decision::refused(Refusal::LastFourMismatch);
                 }
-                card.expiry == *expiry && self.holder.birth == Some(*birth)
+                let same_birth = self.holder.birth == Some(*birth);
+                [("card's expiry", card.expiry == *expiry), ("birthday", same_birth)]
             }
         };
-        if !fits {
-            return Decision::refused(Refusal::HolderMismatch);
+        if let Some((fact, _)) = facts.into_iter().find(|(_, fits)| !fits) {
+            let reason = Reason::HolderMismatch(fact.into());
+            return Decision::refused_for(Refusal::HolderMismatch, reason);
         }
         let card = Card { holder_verified: Some(stamp.now), ..card.clone() };
         Decision::done(Outcome::HolderVerified, Some(self.with_card(card)))
@@ -328,6 +333,7 @@ mod tests {
         };
         let (verified, mismatch) = (Ok(Outcome::HolderVerified), Err(Refusal::HolderMismatch));
         check_holder(contact("919000000001", "Holder@Example.com"), verified);
+        check_holder(contact("9000000001", "holder@example.com"), verified);
         check_holder(contact("919000000002", "holder@example.com"), mismatch);
         check_holder(contact("919000000001", "other@example.com"), mismatch);
         check_holder(contact("919000000001", ""), mismatch);

@@ -258,7 +258,7 @@ fn new_card(txn: &str) -> Value {
         "productId": "1",
         "firstName": "Kiran",
         "lastName": "Holder",
-        "mobile": "9876500001",
+        "mobile": "9876500077",
         "customerId": "INNEW",
         "dateOfBirth": "15-05-1990",
         "cardProfileId": "150",

@@ -75,7 +75,9 @@ fn refused(refusal: Refusal) -> Reply {
         | Refusal::HolderNotVerified
         | Refusal::HolderMismatch
         | Refusal::AlreadyBlocked(_)
-        | Refusal::NotBlocked => problem(Problem::Invalid(refusal.into())),
+        | Refusal::NotBlocked
+        | Refusal::MobileTaken
+        | Refusal::CustomerWithoutCard => problem(Problem::Invalid(refusal.into())),
     }
 }
 

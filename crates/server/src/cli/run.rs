@@ -114,8 +114,8 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
         let vault = boot::open_vault(&config)?;
         let ground = Ground::new(dir.clone(), seed, Arc::clone(&metrics));
         let issuer = ground.open(&config, vault, ground.clock()).await?;
-        boot::note_start(&issuer, &config).await?;
-        let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Sandbox);
+        let start = boot::note_start(issuer, &config).await?;
+        let app = App::new(start, config, Arc::clone(&metrics), Purpose::Sandbox);
         let gate = Gate::new(app.config().listen, args.hosts.clone(), args.origins.clone());
         let router = routes::sandbox(&app, Arc::clone(&metrics), ground, gate);
         let kept = args.data.as_deref();
@@ -161,8 +161,8 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let clock = ServiceClock::default();
         let place = &config.files.store;
         let issuer = boot::open_issuer(&config, place, vault, clock, &metrics)?;
-        boot::note_start(&issuer, &config).await?;
-        let app = App::new(issuer, config, Arc::clone(&metrics), Purpose::Service);
+        let start = boot::note_start(issuer, &config).await?;
+        let app = App::new(start, config, Arc::clone(&metrics), Purpose::Service);
         let router = routes::service(&app, Arc::clone(&metrics));
         let announce = |base: &str| {
             tracing::info!(listen.address = base, "answering");

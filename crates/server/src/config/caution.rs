@@ -318,6 +318,7 @@ mod tests {
                 memtable_bytes: 0,
                 key_file: at("keys/keys.sealed"),
                 unseal_file: at(unseal),
+                publish: std::time::Duration::ZERO,
             })
         };
         for unseal in [

@@ -144,6 +144,7 @@ pub(super) struct PrepaidFile {
     pub(super) prefix: String,
     pub(super) require_verified_card: bool,
     pub(super) broken_per_minute: u32,
+    pub(super) wrong_keys_per_minute: u32,
     pub(super) pin_length: u8,
     pub(super) clients: Vec<PrepaidClientFile>,
 }
@@ -161,10 +162,25 @@ pub(super) struct PrepaidClientFile {
     #[serde(default = "default_layout")]
     pub(super) layout: String,
     pub(super) iv: Option<String>,
+    #[serde(default = "default_card_profiles")]
+    pub(super) card_profiles: Vec<u32>,
+    #[serde(default)]
+    pub(super) products: Vec<ProductFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProductFile {
+    pub(super) id: String,
+    pub(super) card_profiles: Vec<u32>,
 }
 
 fn default_layout() -> String {
     "iv-prefixed".to_owned()
+}
+
+fn default_card_profiles() -> Vec<u32> {
+    vec![150, 30, 300]
 }
 
 #[derive(Debug, Deserialize)]
@@ -337,6 +353,7 @@ fn refused(key: &str, problem: FileProblem) -> ConfigError {
             FileProblem::Io(_)
             | FileProblem::Altered
             | FileProblem::Newer
+            | FileProblem::Older
             | FileProblem::Changed => "names a file that cannot be read",
         },
     )

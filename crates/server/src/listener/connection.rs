@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tower::Service;
 
+use super::peer::Peer;
 use super::roster::Activity;
 use super::timeouts::{HeadTimer, Timeouts};
 use super::{ListenerLimits, stopped};
@@ -33,6 +34,7 @@ const UNWANTED_TIMEOUT: Duration = Duration::from_secs(5);
 /// What one connection works with.
 pub(super) struct Connection {
     pub(super) router: axum::Router,
+    pub(super) peer: Peer,
     pub(super) limits: Arc<ListenerLimits>,
     pub(super) activity: Arc<Activity>,
 }
@@ -42,12 +44,13 @@ impl Connection {
         if tcp.set_nodelay(true).is_err() {
             return;
         }
-        let Self { router, limits, activity } = self;
+        let Self { router, peer, limits, activity } = self;
         let timeouts = Arc::new(Timeouts::new(&limits));
         let leftover = Arc::new(Leftover::default());
         let stream = Stream { tcp, timeouts: Arc::clone(&timeouts), stalled: None };
         let requests = Requests {
             router,
+            peer,
             timeouts: Arc::clone(&timeouts),
             leftover: Arc::clone(&leftover),
             activity: Arc::clone(&activity),
@@ -82,6 +85,7 @@ impl Connection {
 /// The router as hyper calls it.
 struct Requests {
     router: axum::Router,
+    peer: Peer,
     timeouts: Arc<Timeouts>,
     leftover: Arc<Leftover>,
     activity: Arc<Activity>,
@@ -98,7 +102,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Requests {
             return Answer { activity, router: None };
         }
         activity.asked(!request.body().is_end_stream());
-        let request = request.map(|incoming| {
+        let mut request = request.map(|incoming| {
             if incoming.is_end_stream() {
                 return Body::empty();
             }
@@ -110,6 +114,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Requests {
                 stalled: None,
             })
         });
+        request.extensions_mut().insert(self.peer);
         // A router is always ready, so `poll_ready` may be left out.
         Answer { activity, router: Some(self.router.clone().call(request)) }
     }

@@ -111,8 +111,7 @@ impl Ground {
         let old = current(&self.dir)?;
         let vault = Arc::clone(&app.issuer().vault);
         let issuer = self.sow(app.config(), vault, app.clock().clone()).await?;
-        boot::note_start(&issuer, app.config()).await?;
-        app.replace_issuer(issuer);
+        app.replace_issuer(boot::note_start(issuer, app.config()).await?);
         match app.config().files.store.numbered(&self.dir, old) {
             // Open files of a removed directory stay readable for those who still hold them.
             Place::Embedded(dir) => std::fs::remove_dir_all(dir)?,

@@ -37,6 +37,8 @@ pub struct Metrics {
     broken_tokens: HashMap<String, Counter>,
     broken_tokens_of_others: Counter,
     guesses_withheld: Counter,
+    refused_keys: HashMap<String, Counter>,
+    refused_keys_of_others: Counter,
     connections: Gauge,
     faults: Family<FaultLabels, Counter>,
     rows_altered: Counter,
@@ -94,6 +96,8 @@ struct RouteLabels {
     route: RouteLabel,
 }
 
+type ClientFamily = Family<ClientLabels, Counter>;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ClientLabels {
     client: String,
@@ -129,9 +133,13 @@ impl Metrics {
     /// Starts all counters at zero; `clients` are the configured ones, others count as `unknown`.
     #[must_use]
     pub fn new<'a>(clients: impl IntoIterator<Item = &'a str>) -> Self {
-        let broken_tokens = Family::<ClientLabels, Counter>::default();
-        let counter_of = |client: &str| {
-            broken_tokens.get_or_create_owned(&ClientLabels { client: client.to_owned() })
+        let clients: Vec<_> = clients.into_iter().map(str::to_owned).collect();
+        let (broken_tokens, refused_keys) = (ClientFamily::default(), ClientFamily::default());
+        let counter_of = |family: &ClientFamily, client: &str| {
+            family.get_or_create_owned(&ClientLabels { client: client.to_owned() })
+        };
+        let counters_of = |family: &ClientFamily| {
+            clients.iter().map(|client| (client.clone(), counter_of(family, client))).collect()
         };
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
         let mut metrics = Self {
@@ -141,8 +149,10 @@ impl Metrics {
             store_commits: Counter::default(),
             store_batch_size: Histogram::new(BATCH_SIZES),
             rsa_queue_depth: Gauge::default(),
-            broken_tokens: clients.into_iter().map(|c| (c.to_owned(), counter_of(c))).collect(),
-            broken_tokens_of_others: counter_of(UNKNOWN_CLIENT),
+            broken_tokens: counters_of(&broken_tokens),
+            broken_tokens_of_others: counter_of(&broken_tokens, UNKNOWN_CLIENT),
+            refused_keys: counters_of(&refused_keys),
+            refused_keys_of_others: counter_of(&refused_keys, UNKNOWN_CLIENT),
             guesses_withheld: Counter::default(),
             connections: Gauge::default(),
             faults: Family::default(),
@@ -150,11 +160,11 @@ impl Metrics {
             went_back: Counter::default(),
             webhooks: Family::default(),
         };
-        metrics.register(broken_tokens);
+        metrics.register(broken_tokens, refused_keys);
         metrics
     }
 
-    fn register(&mut self, broken_tokens: Family<ClientLabels, Counter>) {
+    fn register(&mut self, broken_tokens: ClientFamily, refused_keys: ClientFamily) {
         let registry = &mut self.registry;
         registry.register("requests", "Requests answered", self.requests.clone());
         let help = "Time from a request's head to its answer's head";
@@ -170,6 +180,8 @@ impl Metrics {
             "Requests with secrets of callers that were told of too many wrong ones",
             self.guesses_withheld.clone(),
         );
+        let help = "Keys and secure codes of prepaid clients that were wrong";
+        registry.register("refused_keys", help, refused_keys);
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("faults", "Times that we broke", self.faults.clone());
         let help = "Operations that met a row of the store that is not what was put there";
@@ -211,6 +223,11 @@ impl Metrics {
     /// A request with secrets was refused: its caller was told of too many wrong ones.
     pub fn guess_withheld(&self) {
         self.guesses_withheld.inc();
+    }
+
+    /// A key sent under the name of `client` was wrong.
+    pub fn key_refused(&self, client: &str) {
+        self.refused_keys.get(client).unwrap_or(&self.refused_keys_of_others).inc();
     }
 
     /// An operation of ours broke.
@@ -287,6 +304,7 @@ mod tests {
         metrics.rsa_block_queued();
         metrics.rsa_block_taken();
         metrics.token_broken("till");
+        metrics.key_refused("till");
         metrics.fault_met("committing a decision");
         metrics.guess_withheld();
         let id = |text| MerchantId::parse(text).unwrap();
@@ -303,6 +321,7 @@ mod tests {
             "kunji_rsa_queue_depth 1",
             "kunji_broken_tokens_total{client=\"till\"} 1",
             "kunji_guesses_withheld_total 1",
+            "kunji_refused_keys_total{client=\"till\"} 1",
             "kunji_faults_total{operation=\"committing a decision\"} 1",
             "kunji_webhooks_total{channel=\"stock/STOCKAPP\",result=\"delivered\"} 1",
             "kunji_connections 7",

@@ -14,6 +14,7 @@ use crate::support::Kunji;
 /// Every document that a vendor printed, with the cases that reach what stands in it.
 const DOCUMENTS: &[&Document] = &[
     &crate::axis::DOCUMENT,
+    &crate::prepaid::DOCUMENT,
     &crate::hyper::SET_DOCUMENT,
     &crate::hyper::CHANGE_DOCUMENT,
     &crate::merchants::DOCUMENT,

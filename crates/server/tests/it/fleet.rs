@@ -9,10 +9,12 @@ use kunji_store::{Postgres, PostgresPlace};
 use kunji_testkit::{Cluster, verify_chains};
 use serde_json::json;
 use tempfile::TempDir;
+use ureq::http::Method;
 
 use crate::support::line::{Line, is_closed, posted};
 use crate::support::{
-    Answer, CHANGE_MPIN, KUNJI, Kunji, change_asha, change_john, fresh, keys_in, signal,
+    Answer, CHANGE_MPIN, KUNJI, Kunji, RESET_PIN, change_asha, change_john, fresh, keys_in, reset,
+    signal,
 };
 
 const LIVE: &str = "X-Kunji-Mode: live\r\n";
@@ -131,6 +133,20 @@ fn what_one_process_answered_the_other_repeats() {
     assert_eq!(first.verify("account", "ACC123456789", "5926"), "verified");
     let replayed = fleet.events().into_iter().filter(|event| event.verdict == "replayed").count();
     assert_eq!(replayed, 1);
+}
+
+#[test]
+fn no_two_answers_of_two_processes_have_one_number() {
+    let fleet = Fleet::start();
+    let mut seen = std::collections::HashSet::new();
+    for nth in 0..60 {
+        let mut asked = reset("739105");
+        asked["messageCode"] = json!("1");
+        let (_, refused) = fleet.ships[nth % 2].prepaid(Method::POST, RESET_PIN, &asked);
+        for number in ["accosaTransactionId", "accosaRefNo"] {
+            assert!(seen.insert((number, refused[number].to_string())), "{refused}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The prepaid card API, row for row of its contract.
 
+mod document;
 mod holder;
+mod keys;
+mod numbers;
+mod reasons;
 mod reset;
 mod siblings;
 mod tokens;
@@ -8,6 +12,7 @@ mod tokens;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+pub(crate) use self::document::DOCUMENT;
 use crate::coverage::{Said, same};
 use crate::support::shape::{is_compact, is_number, starred};
 use crate::support::{Answer, CLIENT, Kunji, fresh, opened_text, token};
@@ -76,7 +81,7 @@ const STATUS: Call = Call {
     method: Method::POST,
     asked: "2050",
     answered: "2051",
-    success: r#"{"urn":<urn>,"responseCode":"00","messageCode":2051,"clientTxnId":"<txn>","clientId":"2000","responseDateTime":"*","responseMessage":"SUCCESS","bankId":7000,"response_dump":[<dump>]}"#,
+    success: r#"{"urn":<urn>,"responseCode":"<code>","messageCode":2051,"clientTxnId":"<txn>","clientId":"2000","responseDateTime":"*","responseMessage":"SUCCESS","bankId":7000,"response_dump":[<dump>]}"#,
 };
 
 /// Every call that comes in a token.
@@ -113,6 +118,7 @@ pub(crate) const MESSAGES: &[(&str, &str)] = &[
     ("1121", "CARD_CREDIT_DEBIT_BLOCK"),
     ("1131", "CARD_CUSTOM_BLOCK"),
     ("1231", "DATA_NOT_FOUND"),
+    ("1237", "DUPLICATE_MOBILE_NUMBER_WITH_MULTIPLE_ACCOUNT"),
     ("1245", "CUSTOMER_ID_CAN_NOT_BE_EMPTY"),
     ("1262", "CLIENT_ID_NOT_PRESENT"),
     ("1264", "BANK_ID_NOT_PRESENT"),
@@ -121,6 +127,8 @@ pub(crate) const MESSAGES: &[(&str, &str)] = &[
     ("1292", "CARD_STATUS_CANNOT_BE_BLANK"),
     ("1293", "INVAILD_CARD_STATUS"),
     ("1295", "PRDUCT_ID_CANNOT_BE_BLANK"),
+    ("1306", "PROFILE_NOTFOUND"),
+    ("1309", "CARDPROFILE_MISTMATCH"),
     ("1310", "XCONSUMERKEY_NOT_PRESENT"),
     ("1311", "SECURE_CODE_NOT_PRESENT"),
     ("1317", "DATE_OF_BIRTH_IS_MANDATORY"),
@@ -171,7 +179,12 @@ impl Call {
     }
 
     fn send_with(&self, kunji: &Kunji, headers: &[(&str, &str)], asked: &Value) -> Answer {
-        let body = json!({ "token": token(&asked.to_string()) }).to_string();
+        self.send_text(kunji, headers, &asked.to_string())
+    }
+
+    /// Sends what stands within the token, word for word.
+    fn send_text(&self, kunji: &Kunji, headers: &[(&str, &str)], text: &str) -> Answer {
+        let body = json!({ "token": token(text) }).to_string();
         kunji.send(self.method.clone(), self.path, headers, body)
     }
 
@@ -191,11 +204,12 @@ impl Call {
         let inner: Value = serde_json::from_str(&text).unwrap();
         let code = inner["responseCode"].as_str().unwrap().to_owned();
         let mut starry = starred(&text, "responseDateTime", is_compact);
-        let done = code == "00" || code == "201";
+        let done = ["00", "201", "0"].contains(&code.as_str());
         for member in ["accosaTransactionId", "accosaRefNo", "cardNumber", "cardExpiry"] {
             let changes = self.success.contains(&format!("\"{member}\":*"))
                 || self.success.contains(&format!("\"{member}\":\"*"));
-            if done && changes {
+            let numbers = !done && member.starts_with("accosa");
+            if numbers || (done && changes) {
                 starry = starred(&starry, member, shape_of(member));
             }
         }
@@ -230,6 +244,8 @@ impl Call {
     fn failure(&self, asked: &Value, code: &str) -> String {
         let echo = |name: &str| {
             let number = asked[name].as_u64().map(|number| number.to_string());
+            let floating = || asked[name].as_f64().map(|number| number.to_string());
+            let number = number.or_else(floating);
             let text = asked[name].as_str().map(|text| text.trim().to_owned());
             number.or(text).filter(|text| !text.is_empty())
         };
@@ -241,7 +257,7 @@ impl Call {
         let (customer, txn) = (quoted("customerId"), quoted("clientTxnId"));
         let (answered, message) = (self.answered, message(code));
         format!(
-            r#"{{{urn}{customer}"responseCode":"{code}","messageCode":{answered},{txn}"clientId":"2000","responseDateTime":"*","responseMessage":"{message}","bankId":7000}}"#
+            r#"{{{urn}{customer}"responseCode":"{code}","messageCode":{answered},{txn}"clientId":"2000","responseDateTime":"*","accosaTransactionId":*,"responseMessage":"{message}","accosaRefNo":"*","bankId":7000}}"#
         )
     }
 }
@@ -251,6 +267,8 @@ fn shape_of(member: &str) -> fn(&str) -> bool {
     match member {
         "cardNumber" => |number| number.len() == 16 && number.starts_with("XXXXXXXXXXXX"),
         "cardExpiry" => |expiry| expiry.len() == 4,
+        "accosaTransactionId" => |number| is_number(number) && number.len() <= 10,
+        "accosaRefNo" => |number| is_number(number) && number.len() == 20,
         _ => is_number,
     }
 }
@@ -300,6 +318,6 @@ fn each(kunji: &Kunji, call: &Call, usual: &Value, member: &str, values: &[Value
 
 /// The tables of all calls of this dialect.
 pub(crate) fn tables() -> Vec<(&'static str, &'static crate::coverage::Table)> {
-    let modules = [reset::TABLES, holder::TABLES, siblings::TABLES, tokens::TABLES];
+    let modules = [reset::TABLES, holder::TABLES, siblings::TABLES, tokens::TABLES, keys::TABLES];
     modules.into_iter().flatten().copied().collect()
 }

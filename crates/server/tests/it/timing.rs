@@ -96,7 +96,9 @@ fn broken_tokens_are_told_alike() {
         headers.sort();
         let mut inner = opened(answer.json()["token"].as_str().unwrap());
         assert_eq!(inner["responseCode"], "1055", "{name}");
-        inner["responseDateTime"] = Value::Null;
+        for own in ["responseDateTime", "accosaTransactionId", "accosaRefNo"] {
+            inner[own] = Value::Null;
+        }
         told.push((answer.status, answer.body.len(), headers, inner.to_string()));
     }
     assert!(told.iter().all(|said| *said == told[0]), "{told:#?}");

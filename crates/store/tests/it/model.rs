@@ -191,6 +191,8 @@ impl Twin {
                 }
                 HolderWord::OtherContact | HolderWord::OtherFace => "holder_mismatch",
             },
+            // Nobody's other owner has a card of their own.
+            Act::Inquire { claim: Claim::OtherOwner, .. } => "customer_without_card",
             Act::Inquire { claim, .. } => self.named(*claim).unwrap_or("inquired"),
             Act::BlockCard { kind, claim, .. } => {
                 self.named(*claim).unwrap_or_else(|| self.block(*kind, now))

@@ -361,7 +361,9 @@ fn change_refusal(refusal: Refusal) -> ApiError {
         | Refusal::HolderNotVerified
         | Refusal::HolderMismatch
         | Refusal::AlreadyBlocked(_)
-        | Refusal::NotBlocked => ApiError::InvalidInput,
+        | Refusal::NotBlocked
+        | Refusal::MobileTaken
+        | Refusal::CustomerWithoutCard => ApiError::InvalidInput,
         Refusal::GuessBudgetUsedUp => ApiError::TooMany(RetryAfter { seconds: 1 }),
     }
 }

@@ -28,6 +28,7 @@ macro_rules! codes {
 }
 
 codes! {
+    Ended = "0" "SUCCESS",
     Success = "00" "Success",
     Created = "201" "CARD_CREATED_SUCCESSFULLY",
     CardNotFound = "1001" "CARD_NOT_FOUND",
@@ -58,6 +59,7 @@ codes! {
     CreditDebitBlock = "1121" "CARD_CREDIT_DEBIT_BLOCK",
     CustomBlock = "1131" "CARD_CUSTOM_BLOCK",
     DataNotFound = "1231" "DATA_NOT_FOUND",
+    DuplicateMobile = "1237" "DUPLICATE_MOBILE_NUMBER_WITH_MULTIPLE_ACCOUNT",
     CustomerIdEmpty = "1245" "CUSTOMER_ID_CAN_NOT_BE_EMPTY",
     ClientIdNotPresent = "1262" "CLIENT_ID_NOT_PRESENT",
     BankIdNotPresent = "1264" "BANK_ID_NOT_PRESENT",
@@ -66,6 +68,8 @@ codes! {
     CardStatusBlank = "1292" "CARD_STATUS_CANNOT_BE_BLANK",
     InvalidCardStatus = "1293" "INVAILD_CARD_STATUS",
     ProductIdBlank = "1295" "PRDUCT_ID_CANNOT_BE_BLANK",
+    ProfileNotFound = "1306" "PROFILE_NOTFOUND",
+    ProfileMismatch = "1309" "CARDPROFILE_MISTMATCH",
     ConsumerNotPresent = "1310" "XCONSUMERKEY_NOT_PRESENT",
     SecureCodeNotPresent = "1311" "SECURE_CODE_NOT_PRESENT",
     BirthMandatory = "1317" "DATE_OF_BIRTH_IS_MANDATORY",

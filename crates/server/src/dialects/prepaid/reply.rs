@@ -7,9 +7,10 @@ use kunji_core::card::Card;
 use kunji_core::card::{BlockKind, Standing, Unusable};
 use kunji_core::credential::{Credential, Facts};
 use kunji_core::engine::{Verdict, Voice};
+use kunji_core::reason::Reason;
 use kunji_core::receipt::{Receipt, Reply};
 use kunji_core::refusal::Refusal;
-use kunji_core::time::Stamp;
+use kunji_core::time::{Millis, Stamp};
 use serde::Serialize;
 
 use super::code::{Call, Code};
@@ -17,27 +18,49 @@ use super::wire::{
     CallBody, CreatedReply, HolderReply, InquiryReply, PlainBody, ServiceReply, StatusReply,
     TokenBody,
 };
+use crate::app::App;
 use crate::config::PrepaidClient;
 use crate::limiter::RetryAfter;
-use crate::telemetry::ReplyCode;
+use crate::serials::Serial;
+use crate::telemetry::{ReplyCode, because};
 use crate::wall;
 
 /// A failure without a token: who calls is not known, or nothing can be said in one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Plain {
+    at: Millis,
     status: StatusCode,
     code: Code,
+    reason: Option<Reason>,
     retry_after: Option<RetryAfter>,
 }
 
+/// A call that the rules need not see: what the client is told, and why, for who runs this.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) code: Code,
+    pub(super) reason: Option<Reason>,
+}
+
+impl Refused {
+    pub(super) fn of(code: Code, reason: Reason) -> Self {
+        Self { code, reason: Some(reason) }
+    }
+}
+
 impl Plain {
-    pub(super) fn of(status: StatusCode, code: Code) -> Self {
-        Self { status, code, retry_after: None }
+    pub(super) fn of(app: &App, status: StatusCode, code: Code, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..Self::broken(app, status, code) }
     }
 
-    pub(super) fn too_many(after: RetryAfter) -> Self {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        Self { status, code: Code::UnableToProcess, retry_after: Some(after) }
+    pub(super) fn too_many(app: &App, after: RetryAfter, reason: Reason) -> Self {
+        let busy = Self::of(app, StatusCode::TOO_MANY_REQUESTS, Code::UnableToProcess, reason);
+        Self { retry_after: Some(after), ..busy }
+    }
+
+    /// A failure of ours, which is no refusal.
+    pub(super) fn broken(app: &App, status: StatusCode, code: Code) -> Self {
+        Self { at: app.clock().now(), status, code, reason: None, retry_after: None }
     }
 }
 
@@ -45,7 +68,7 @@ impl IntoResponse for Plain {
     fn into_response(self) -> Response {
         let body = PlainBody {
             response_code: self.code.as_str(),
-            response_date_time: wall::compact(wall::now()),
+            response_date_time: wall::compact(self.at),
             response_message: self.code.message(),
         };
         let mut response = (self.status, Json(body)).into_response();
@@ -53,7 +76,7 @@ impl IntoResponse for Plain {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(ReplyCode(self.code.as_str()));
-        response
+        because(response, self.reason)
     }
 }
 
@@ -66,13 +89,30 @@ pub(super) struct Echo {
     txn: Option<String>,
     client_id: String,
     bank_id: u32,
-    profile: u16,
+    profile: u32,
     load_amount: u64,
+    numbers: Option<Numbers>,
+}
+
+/// The two numbers that an answer has for itself.
+#[derive(Debug)]
+struct Numbers {
+    transaction: u64,
+    reference: String,
+}
+
+impl Numbers {
+    /// The serial, and twenty digits in which the second stands before it: those never come again,
+    /// even when all serials have been given.
+    fn of(serial: Serial, stamp: &Stamp) -> Self {
+        let (second, transaction) = (stamp.real.0.max(0) / 1000, serial.number());
+        Self { transaction, reference: format!("{second:010}{transaction:010}") }
+    }
 }
 
 impl Echo {
-    /// The echo of a call that can be read.
-    pub(super) fn of(call: Call, client: &PrepaidClient, body: &CallBody) -> Self {
+    /// The same, once the call can be read.
+    pub(super) fn with(self, body: &CallBody) -> Self {
         let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         Self {
             urn: body.urn.text().and_then(|urn| urn.parse().ok()),
@@ -80,11 +120,11 @@ impl Echo {
             txn: body.client_txn_id.text().map(str::to_owned),
             profile: body.card_profile_id.text().and_then(|id| id.parse().ok()).unwrap_or(0),
             load_amount: number(body.load_amount.text()).unwrap_or(0),
-            ..Self::blank(call, client)
+            ..self
         }
     }
 
-    /// The echo of a call that cannot be read.
+    /// The echo of a call that was not read yet.
     pub(super) fn blank(call: Call, client: &PrepaidClient) -> Self {
         Self {
             call,
@@ -95,7 +135,21 @@ impl Echo {
             bank_id: client.bank_id,
             profile: 0,
             load_amount: 0,
+            numbers: None,
         }
+    }
+
+    /// The same with numbers of its own.
+    pub(super) fn numbered(self, serial: Serial, stamp: &Stamp) -> Self {
+        Self { numbers: Some(Numbers::of(serial, stamp)), ..self }
+    }
+
+    fn transaction(&self) -> Option<u64> {
+        self.numbers.as_ref().map(|numbers| numbers.transaction)
+    }
+
+    fn reference(&self) -> Option<String> {
+        self.numbers.as_ref().map(|numbers| numbers.reference.clone())
     }
 
     /// A failure: the echoes that are there, the code, the message and the time.
@@ -109,9 +163,9 @@ impl Echo {
             client_txn_id: self.txn.as_deref(),
             client_id: &self.client_id,
             response_date_time: wall::compact(stamp.now),
-            accosa_transaction_id: None,
+            accosa_transaction_id: self.transaction(),
             response_message: code.message(),
-            accosa_ref_no: None,
+            accosa_ref_no: self.reference(),
             bank_id: self.bank_id,
         };
         let status = match code == Code::UnableToProcess {
@@ -124,9 +178,15 @@ impl Echo {
     /// The answer of check status around the stored answer of an earlier call.
     pub(super) fn status(&self, receipt: &Receipt, stamp: &Stamp) -> Reply {
         let about = receipt.credential.as_ref();
+        let ended_well = [Code::Success, Code::Created].map(Code::as_str);
+        let code = if ended_well.contains(&receipt.reply.code.as_str()) {
+            Code::Ended
+        } else {
+            Code::Success
+        };
         let body = StatusReply {
             urn: about.and_then(|card| card.name().parse().ok()),
-            response_code: Code::Success.as_str(),
+            response_code: code.as_str(),
             message_code: self.call.answered(),
             client_txn_id: self.txn.as_deref().unwrap_or_default(),
             client_id: &self.client_id,
@@ -135,7 +195,7 @@ impl Echo {
             bank_id: self.bank_id,
             response_dump: [String::from_utf8_lossy(&receipt.reply.body).into_owned()],
         };
-        stored(StatusCode::OK, Code::Success, &body, stamp)
+        stored(StatusCode::OK, code, &body, stamp)
     }
 
     fn success(&self, credential: &Credential, card: &Card, stamp: &Stamp) -> Reply {
@@ -167,9 +227,9 @@ impl Echo {
             client_txn_id: self.txn.as_deref(),
             client_id: &self.client_id,
             response_date_time: wall::compact(stamp.now),
-            accosa_transaction_id: Some(transaction_id(stamp)),
+            accosa_transaction_id: self.transaction(),
             response_message: self.call.success_message(),
-            accosa_ref_no: Some(reference_number(stamp)),
+            accosa_ref_no: self.reference(),
             bank_id: self.bank_id,
         }
     }
@@ -189,10 +249,10 @@ impl Echo {
             client_txn_id: self.txn.as_deref().unwrap_or_default(),
             response_date_time: wall::compact(stamp.now),
             client_id: &self.client_id,
-            accosa_transaction_id: transaction_id(stamp),
+            accosa_transaction_id: self.transaction(),
             response_message: self.call.success_message(),
             bank_id: self.bank_id,
-            accosa_ref_no: reference_number(stamp),
+            accosa_ref_no: self.reference(),
             card_number: masked(card),
             card_expiry: card.expiry.short(),
             card_profile_id: self.profile,
@@ -214,7 +274,7 @@ impl Echo {
             client_txn_id: self.txn.as_deref().unwrap_or_default(),
             client_id: &self.client_id,
             response_date_time: wall::compact(stamp.now),
-            accosa_transaction_id: transaction_id(stamp),
+            accosa_transaction_id: self.transaction(),
             response_message: self.call.success_message(),
             bank_id: self.bank_id,
             last4_digits: card.last_four.as_str(),
@@ -294,6 +354,8 @@ fn refused(call: Call, refusal: Refusal) -> Code {
         },
         Refusal::AlreadyBlocked(kind) => blocked(kind),
         Refusal::NotBlocked => Code::AlreadyUnblocked,
+        Refusal::MobileTaken => Code::DuplicateMobile,
+        Refusal::CustomerWithoutCard => Code::DataNotFound,
         Refusal::PinRefused(_) | Refusal::UnreadableBlock => Code::InvalidMessage,
         Refusal::HolderMismatch => Code::WrongHolder,
         Refusal::HolderNotVerified
@@ -328,15 +390,6 @@ fn urn(credential: &Credential) -> Option<u64> {
     credential.id.name().parse().ok()
 }
 
-/// A serial is unique for good; it fits the numbers that JSON readers keep exactly.
-fn transaction_id(stamp: &Stamp) -> u64 {
-    stamp.serial
-}
-
-fn reference_number(stamp: &Stamp) -> String {
-    stamp.serial.to_string()
-}
-
 fn masked(card: &Card) -> String {
     format!("XXXXXXXXXXXX{}", card.last_four)
 }
@@ -349,9 +402,10 @@ fn stored<T: Serialize>(status: StatusCode, code: Code, body: &T, stamp: &Stamp)
 }
 
 /// A reply on the wire: in a token under the client's key.
-pub(super) fn respond(client: &PrepaidClient, reply: &Reply) -> Response {
+pub(super) fn respond(app: &App, client: &PrepaidClient, reply: &Reply) -> Response {
     let Ok(token) = client.key.seal(&reply.body, reply.nonce) else {
-        return Plain::of(StatusCode::SERVICE_UNAVAILABLE, Code::UnableToProcess).into_response();
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Plain::broken(app, status, Code::UnableToProcess).into_response();
     };
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(TokenBody { token })).into_response();

@@ -14,6 +14,9 @@ pub(super) struct TokenBody {
     pub(super) token: String,
 }
 
+/// Up to here every whole number is one in floating form as well (RFC 8259, 6).
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+
 /// A member that some clients send as a string and some as a number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Scalar {
@@ -22,7 +25,7 @@ pub(super) enum Scalar {
     Absent,
     /// Its text without outer blanks.
     Text(String),
-    /// Something that is neither a string nor a whole number.
+    /// Something that is neither a string nor a whole number, which may be in floating form.
     Other,
 }
 
@@ -33,6 +36,11 @@ impl Scalar {
             Self::Text(text) if !text.is_empty() => Some(text),
             Self::Text(_) | Self::Absent | Self::Other => None,
         }
+    }
+
+    /// This one, or what came under the member's other name.
+    pub(super) fn or<'a>(&'a self, other: &'a Self) -> &'a Self {
+        if self.is_absent() { other } else { self }
     }
 
     /// Whether nothing was sent at all.
@@ -72,8 +80,8 @@ impl<'de> Deserialize<'de> for Scalar {
                 Ok(Scalar::Other)
             }
 
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Scalar, E> {
-                Ok(Scalar::Other)
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
+                Ok(whole(number).map_or(Scalar::Other, Scalar::Text))
             }
 
             fn visit_bool<E: Error>(self, _: bool) -> Result<Scalar, E> {
@@ -93,6 +101,12 @@ impl<'de> Deserialize<'de> for Scalar {
 
         deserializer.deserialize_any(ScalarVisitor)
     }
+}
+
+/// The digits of a whole number in floating form, while such numbers are exact.
+fn whole(number: f64) -> Option<String> {
+    let exact = (0.0..=WHOLE_MAX).contains(&number) && number.is_sign_positive();
+    (exact && number.fract() == 0.0).then(|| format!("{number:.0}"))
 }
 
 /// Every member that any of the calls asks for; each call reads its own.
@@ -119,10 +133,14 @@ pub(super) struct CallBody {
     pub(super) block_type: Scalar,
     #[serde(default, rename = "verifyclientTxnId")]
     pub(super) verify_client_txn_id: Scalar,
-    #[serde(default, alias = "cardholderMobile")]
-    pub(super) customer_mobile: Scalar,
-    #[serde(default, alias = "email")]
-    pub(super) email_id: Scalar,
+    #[serde(default)]
+    customer_mobile: Scalar,
+    #[serde(default)]
+    cardholder_mobile: Scalar,
+    #[serde(default)]
+    email_id: Scalar,
+    #[serde(default)]
+    email: Scalar,
     #[serde(default)]
     pub(super) card_expiry: Scalar,
     #[serde(default)]
@@ -143,6 +161,18 @@ pub(super) struct CallBody {
     pub(super) new_card_status: Scalar,
     #[serde(default)]
     pub(super) load_amount: Scalar,
+}
+
+impl CallBody {
+    /// `customerMobile`, which some pages call `cardholderMobile`.
+    pub(super) fn holder_mobile(&self) -> &Scalar {
+        self.customer_mobile.or(&self.cardholder_mobile)
+    }
+
+    /// `emailId`, which some pages call `email`.
+    pub(super) fn holder_email(&self) -> &Scalar {
+        self.email_id.or(&self.email)
+    }
 }
 
 /// A failure that has no token: header and transport errors.
@@ -190,13 +220,15 @@ pub(super) struct CreatedReply<'a> {
     pub(super) client_txn_id: &'a str,
     pub(super) response_date_time: String,
     pub(super) client_id: &'a str,
-    pub(super) accosa_transaction_id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accosa_transaction_id: Option<u64>,
     pub(super) response_message: &'static str,
     pub(super) bank_id: u32,
-    pub(super) accosa_ref_no: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accosa_ref_no: Option<String>,
     pub(super) card_number: String,
     pub(super) card_expiry: String,
-    pub(super) card_profile_id: u16,
+    pub(super) card_profile_id: u32,
     pub(super) load_amount: u64,
 }
 
@@ -211,7 +243,8 @@ pub(super) struct HolderReply<'a> {
     pub(super) client_txn_id: &'a str,
     pub(super) client_id: &'a str,
     pub(super) response_date_time: String,
-    pub(super) accosa_transaction_id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accosa_transaction_id: Option<u64>,
     pub(super) response_message: &'static str,
     pub(super) bank_id: u32,
     pub(super) last4_digits: &'a str,

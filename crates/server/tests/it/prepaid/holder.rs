@@ -20,12 +20,20 @@ const OUTCOMES: Table = Table {
             |kunji| {
                 VERIFY.said(kunji, &asked(&json!({"urn": URN, "cardholderMobile": MOBILE, "email": "Holder@Example.COM"})))
             };
+        CALL, "one of a member's two names, and `null` under the other" => 200 "00", other_names;
         CALL, "last 4, expiry and birthday are right, without a urn" => 200 "00",
             |kunji| face(kunji, json!({}));
         CALL, "last 4, expiry and birthday are right, with the urn" => 200 "00",
             |kunji| face(kunji, json!({"urn": URN}));
-        CALL, "`last4Digits` and `cardExpiry` as numbers" => 200 "00",
-            |kunji| face(kunji, json!({"last4Digits": 1745, "cardExpiry": 1235}));
+        CALL, "`last4Digits` and `cardExpiry` as numbers, in floating form as well" => 200 "00",
+            |kunji| {
+                same([
+                    face(kunji, json!({"last4Digits": 1745, "cardExpiry": 1235})),
+                    face(kunji, json!({"last4Digits": 1745.0, "cardExpiry": 1235.0})),
+                ])
+            };
+        CALL, "a mobile of ten digits: an Indian one" => 200 "00",
+            |kunji| contact(kunji, json!({"customerMobile": &MOBILE[2..]}));
         CALL, "urn, mobile or e-mail missing" => 200 "1332",
             |kunji| {
                 same(
@@ -168,6 +176,7 @@ const OUTCOMES: Table = Table {
             };
         CHECKED, "without the header: the client answers for the holder" => 200 "00",
             |kunji| RESET.said(kunji, &RESET.with(&json!({ "newPIN": "739105" })));
+        CHECKED, "another `X-Kunji-Mode` than `live`" => 400 "1030", other_modes;
     },
 };
 
@@ -260,6 +269,23 @@ fn reset_in_mode(kunji: &Kunji, mode: &str, new: &str) -> Said {
     let headers = [CLIENT, &[("X-Kunji-Mode", mode)]].concat();
     let asked = RESET.with(&json!({ "newPIN": new }));
     RESET.read(&asked, &RESET.send_with(kunji, &headers, &asked))
+}
+
+fn other_modes(kunji: &Kunji) -> Said {
+    let said = same(["alive", "scenario", ""].map(|mode| reset_in_mode(kunji, mode, "739105")));
+    assert_eq!(kunji.verify("card", "70000000008", "739105"), "not_set");
+    said
+}
+
+fn other_names(kunji: &Kunji) -> Said {
+    let members = [
+        json!({"customerMobile": MOBILE, "cardholderMobile": null, "email": null}),
+        json!({"customerMobile": null, "cardholderMobile": MOBILE}),
+    ];
+    same(members.map(|members| {
+        let usual = json!({"urn": URN, "emailId": "holder@example.com", "dob": null});
+        VERIFY.said(kunji, &asked(&laid_over(usual, members)))
+    }))
 }
 
 fn checked(kunji: &Kunji, new: &str) -> Said {

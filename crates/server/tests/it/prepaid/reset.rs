@@ -114,6 +114,14 @@ const MEMBERS: Table = Table {
                     ],
                 )
             };
+        CALL, "whole numbers in floating form" => 200 "00", floating;
+        CALL, "`urn` or `last4Digits` with a fraction, or over what floating numbers hold exactly" => 200 "1030",
+            |kunji| {
+                same([
+                    bad(kunji, "urn", &[json!(70_000_000_008.5), json!(1e300), json!(-0.0)]),
+                    bad(kunji, "last4Digits", &[json!(1745.25), json!(17_450.0)]),
+                ])
+            };
         CALL, "`last4Digits` that begin with a zero, as a string or a number" => 200 "00",
             leading_zero;
         CALL, "`last4Digits` missing, longer, or no digits" => 200 "1030",
@@ -139,7 +147,14 @@ const MEMBERS: Table = Table {
                 bad(
                     kunji,
                     "newPIN",
-                    &[json!(null), json!(""), json!(739_105), json!({}), json!([])],
+                    &[
+                        json!(null),
+                        json!(""),
+                        json!(739_105),
+                        json!(739_105.0),
+                        json!({}),
+                        json!([]),
+                    ],
                 )
             };
         CALL, "unknown members, of any type" => 200 "00",
@@ -351,6 +366,28 @@ fn good_unnamed(kunji: &Kunji) -> Said {
         let mut asked = RESET.with(&pin(new_pin()));
         asked["customerId"] = customer;
         RESET.said(kunji, &asked)
+    }))
+}
+
+/// As encoders of other languages write the numbers of the vendor's sample.
+fn floating(kunji: &Kunji) -> Said {
+    let forms = [
+        ("1120.0", "70000000008.0", "1745.0", "20160715025837.0"),
+        ("1.12E3", "7.0000000008E10", "1.745e+3", "2.0160715025837E13"),
+    ];
+    same(forms.map(|(code, urn, last_four, at)| {
+        let mut asked = RESET.with(&pin(new_pin()));
+        let txn = asked["clientTxnId"].as_str().unwrap();
+        let new = asked["newPIN"].as_str().unwrap();
+        let text = format!(
+            r#"{{"messageCode":{code},"urn":{urn},"last4Digits":{last_four},"requestDateTime":{at},"clientTxnId":"{txn}","newPIN":"{new}"}}"#
+        );
+        let answer = RESET.send_text(kunji, CLIENT, &text);
+        let said = RESET.read(&asked, &answer);
+        // The same numbers in another form are the same content.
+        asked.as_object_mut().unwrap().remove("customerId");
+        assert_eq!(RESET.send(kunji, &asked), answer);
+        said
     }))
 }
 

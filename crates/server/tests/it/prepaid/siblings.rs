@@ -28,6 +28,9 @@ const CREATION: Table = Table {
         CREATED, "the same `clientTxnId` again: the stored answer, and no second card" => 201 "201",
             created_once;
         CREATED, "the same `clientTxnId` with other content" => 200 "1054", created_other;
+        CREATED, "another customer has the `mobile`, with or without its country code" => 200 "1237",
+            mobile_taken;
+        CREATED, "the customer has the `mobile` already" => 201 "201", second_card;
         CREATED, "no `productId`" => 200 "1295",
             |kunji| refused(kunji, "productId", &[json!(null), json!("")]);
         CREATED, "no `firstName`, or one that is too long" => 200 "1290",
@@ -72,8 +75,44 @@ const CREATION: Table = Table {
             };
         CREATED, "no `cardProfileId`" => 200 "1090",
             |kunji| refused(kunji, "cardProfileId", &[json!(null), json!("")]);
-        CREATED, "another `cardProfileId`" => 200 "1091",
-            |kunji| refused(kunji, "cardProfileId", &[json!("1"), json!(151), json!("x")]);
+        CREATED, "a `cardProfileId` that cannot be one" => 200 "1091",
+            |kunji| {
+                refused(
+                    kunji,
+                    "cardProfileId",
+                    &[json!("x"), json!(-150), json!(150.5), json!("1500000000"), json!({})],
+                )
+            };
+        CREATED, "a `cardProfileId` that the program does not have" => 200 "1306",
+            |kunji| {
+                refused(kunji, "cardProfileId", &[json!("1"), json!(151), json!("0"), json!(31.0)])
+            };
+        CREATED, "a `cardProfileId` that does not fit the product" => 200 "1309",
+            |kunji| {
+                same([json!("2"), json!(2)].map(|product| {
+                    create(kunji, &json!({"productId": product, "cardProfileId": "150"}))
+                }))
+            };
+        CREATED, "no `loadAmount`, and `null` for all that is optional" => 201 "201",
+            nothing_loaded;
+        CREATED, "a `loadAmount` that is no whole number in digits" => 200 "1030",
+            |kunji| {
+                same(
+                    [
+                        json!("-5"),
+                        json!(""),
+                        json!({}),
+                        json!([]),
+                        json!(true),
+                        json!(-5),
+                        json!(1.5),
+                        json!("1.5"),
+                        json!("5x"),
+                        json!("1234567890123456"),
+                    ]
+                    .map(|amount| create(kunji, &json!({ "loadAmount": amount }))),
+                )
+            };
         CREATED, "an e-mail that is none" => 200 "1092",
             |kunji| {
                 refused(
@@ -109,8 +148,9 @@ const INQUIRIES: Table = Table {
             |kunji| named(kunji, &INQUIRY, json!({"urn": 70_000_009_999_u64}));
         INQUIRED, "the last 4 digits are another card's" => 200 "1083",
             |kunji| named(kunji, &INQUIRY, json!({"last4Digits": "0101"}));
-        INQUIRED, "the customer is another one" => 200 "1084",
-            |kunji| named(kunji, &INQUIRY, json!({"customerId": "IN1"}));
+        INQUIRED, "the customer is another one" => 200 "1084", other_customer;
+        INQUIRED, "the customer has no card, whatever urn and last 4 there are beside" => 200 "1231",
+            cardless;
         INQUIRED, "urn, last 4 or customer missing or not well formed" => 200 "1030",
             |kunji| unnamed(kunji, &INQUIRY);
         INQUIRED, "another `messageCode`" => 200 "1056",
@@ -203,9 +243,10 @@ const STATUSES: Table = Table {
     start: Kunji::sandbox,
     ground: Ground::Fresh,
     cases: cases! {
-        CHECKED, "a success is told again, without its request" => 200 "00", status_of_success;
+        CHECKED, "a call that ended well is told again, without its request" => 200 "0",
+            status_of_success;
         CHECKED, "a refusal is told again" => 200 "00", status_of_refusal;
-        CHECKED, "a created card is told again" => 200 "00", status_of_creation;
+        CHECKED, "a created card is told again" => 200 "0", status_of_creation;
         CHECKED, "no such call, or one that could not be read" => 200 "29201", status_of_nothing;
         CHECKED, "no `verifyclientTxnId`" => 200 "1030",
             |kunji| {
@@ -267,7 +308,7 @@ fn new_card(members: &Value) -> Value {
         "productId": "1",
         "firstName": "Kiran",
         "lastName": "Holder",
-        "mobile": "919876500009",
+        "mobile": fresh_mobile(),
         "emailId": "new@example.com",
         "dateOfBirth": "15-05-1990",
         "cardProfileId": "150",
@@ -276,6 +317,80 @@ fn new_card(members: &Value) -> Value {
     }));
     asked.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     asked
+}
+
+/// A number that no other card of this test run has.
+fn fresh_mobile() -> String {
+    fresh("917777")
+}
+
+fn mobile_taken(kunji: &Kunji) -> Said {
+    let first = new_card(&json!({}));
+    assert_eq!(CREATE.said(kunji, &first).code, "201");
+    let mobile = first["mobile"].as_str().unwrap();
+    let again = new_card(&json!({ "mobile": mobile }));
+    let refused = CREATE.send(kunji, &again);
+    // It stays refused under its id, and it is told by check status.
+    assert_eq!(CREATE.send(kunji, &again), refused);
+    let told = STATUS.with(&json!({
+        "urn": null,
+        "last4Digits": null,
+        "customerId": null,
+        "verifyclientTxnId": again["clientTxnId"],
+    }));
+    let told: Value = serde_json::from_str(&inner_text(&STATUS.send(kunji, &told))).unwrap();
+    assert_eq!(told["response_dump"], json!([inner_text(&refused)]));
+    same([
+        CREATE.read(&again, &refused),
+        create(kunji, &json!({ "mobile": &mobile[2..] })),
+        create(kunji, &json!({ "mobile": mobile.parse::<u64>().unwrap() })),
+        // The seed's customer.
+        create(kunji, &json!({ "mobile": "919876500001" })),
+        create(kunji, &json!({ "mobile": "9876500001" })),
+    ])
+}
+
+fn second_card(kunji: &Kunji) -> Said {
+    let first = new_card(&json!({}));
+    assert_eq!(CREATE.said(kunji, &first).code, "201");
+    let same_holder = json!({"mobile": first["mobile"], "customerId": first["customerId"]});
+    assert_eq!(create(kunji, &same_holder).code, "201");
+    create(kunji, &json!({"mobile": "9876500001", "customerId": CUSTOMER}))
+}
+
+fn nothing_loaded(kunji: &Kunji) -> Said {
+    let members = json!({"loadAmount": null, "emailId": null, "email": null, "blockType": null});
+    let asked = new_card(&members);
+    let answer = CREATE.send(kunji, &asked);
+    let card: Value = serde_json::from_str(&inner_text(&answer)).unwrap();
+    assert_eq!((&card["loadAmount"], &card["responseCode"]), (&json!(0), &json!("201")));
+    create(kunji, &json!({"loadAmount": 500.0, "productId": "7", "cardProfileId": 150.0}))
+}
+
+fn other_customer(kunji: &Kunji) -> Said {
+    let other = new_card(&json!({}));
+    assert_eq!(CREATE.said(kunji, &other).code, "201");
+    named(kunji, &INQUIRY, json!({"customerId": other["customerId"]}))
+}
+
+fn cardless(kunji: &Kunji) -> Said {
+    same(
+        [
+            json!({}),
+            json!({"last4Digits": "0101"}),
+            json!({"urn": 70_000_009_999_u64}),
+            json!({"urn": null}),
+            json!({"urn": null, "last4Digits": null}),
+            // A customer of the bank, without a card.
+            json!({"customerId": "CIF12345678"}),
+        ]
+        .map(|mut members| {
+            if members.get("customerId").is_none() {
+                members["customerId"] = json!("IN1");
+            }
+            named(kunji, &INQUIRY, members)
+        }),
+    )
 }
 
 fn create(kunji: &Kunji, members: &Value) -> Said {
@@ -435,8 +550,12 @@ fn status_of(kunji: &Kunji, earlier: &Value, answer: &str, urn: Option<u64>) -> 
     }));
     let told = STATUS.send(kunji, &asked);
     let urn = urn.map(|urn| format!("\"urn\":{urn},")).unwrap_or_default();
+    let inner: Value = serde_json::from_str(answer).unwrap();
+    let ended_well = ["00", "201"].contains(&inner["responseCode"].as_str().unwrap());
+    let code = if ended_well { "0" } else { "00" };
     let expected = STATUS
         .filled(&asked)
+        .replace("<code>", code)
         .replace("\"urn\":null,", &urn)
         .replace("<dump>", &json!(answer).to_string());
     let text = inner_text(&told);
@@ -445,7 +564,7 @@ fn status_of(kunji: &Kunji, earlier: &Value, answer: &str, urn: Option<u64>) -> 
     assert!(!text.contains("newPIN") && !text.contains("requestDateTime"));
     // It may be asked for again, and tells the same.
     assert_eq!(STATUS.send(kunji, &asked).status, told.status);
-    Said { http: told.status, code: "00".to_owned() }
+    Said { http: told.status, code: code.to_owned() }
 }
 
 fn status_of_success(kunji: &Kunji) -> Said {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{CALLS, Call, RESET, RESET_V3, inner_text, plain_said};
+use super::{CALLS, Call, RESET, RESET_V3, inner_text, plain_said, shape_of};
 use crate::coverage::{Ground, Said, Table, cases, same, tables};
 use crate::support::shape::{is_compact, starred};
 use crate::support::{Answer, CLIENT, Kunji, opened_text, token};
@@ -300,7 +300,10 @@ fn one_answer(kunji: &Kunji) -> Said {
         let text = |body: Vec<u8>| {
             println!("{}", String::from_utf8_lossy(&body));
             let answer = kunji.send(call.method.clone(), call.path, &all_headers(), body);
-            let text = starred(&inner_text(&answer), "responseDateTime", is_compact);
+            let mut text = starred(&inner_text(&answer), "responseDateTime", is_compact);
+            for number in ["accosaTransactionId", "accosaRefNo"] {
+                text = starred(&text, number, shape_of(number));
+            }
             let own = ["date", "x-request-id"];
             let shared = |named: &&(String, String)| !own.contains(&named.0.as_str());
             let headers: Vec<_> = answer.headers.iter().filter(shared).cloned().collect();

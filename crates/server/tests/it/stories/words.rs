@@ -48,6 +48,7 @@ pub(super) fn prepaid(answer: &Value, success: &'static str) -> Vec<&'static str
         "1081" => vec!["holder_not_verified"],
         "1083" | "1335" => vec!["last_four_mismatch"],
         "1084" => vec!["card_customer_mismatch"],
+        "1231" => vec!["customer_without_card"],
         "1334" => vec!["holder_mismatch"],
         other => panic!("{other} has no place in a story"),
     }
