@@ -10,7 +10,7 @@ use kunji_testkit::{Cluster, Pooler};
 use tempfile::TempDir;
 
 use crate::commits::{account, append, load};
-use crate::homes::block_on;
+use crate::homes::{block_on, vault};
 
 /// A server that encrypts, and the authority that signed its certificate.
 struct Encrypted {
@@ -74,7 +74,7 @@ impl Encrypted {
         let url = format!("postgres://postgres@{host}:{port}/postgres?hostaddr=127.0.0.1&{query}");
         let place = PostgresPlace::parse(&url, "kunji", 2).unwrap();
         migrate(&place)?;
-        let store = Postgres::open(place, None)?;
+        let store = Postgres::open(place, None, vault())?;
         let ask = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
             WHERE application_name = 'kunji' ORDER BY backend_start DESC LIMIT 1";
         let encrypted = block_on(async {
@@ -171,8 +171,8 @@ fn a_pooler_that_shares_sessions_is_refused_before_it_hears_a_setting() {
         let place = PostgresPlace::parse(&pooler.url("fresh_0"), "kunji", 2).unwrap();
         let refused = [
             migrate(&place).err(),
-            Postgres::open(place.clone(), None).err(),
-            Postgres::open_to_read(place.clone()).err(),
+            Postgres::open(place.clone(), None, vault()).err(),
+            Postgres::open_to_read(place.clone(), vault()).err(),
         ];
         for refused in refused {
             assert!(matches!(refused, Some(PostgresError::Shared)), "{settings}: {refused:?}");
@@ -202,7 +202,7 @@ fn a_pooler_that_keeps_sessions_serves_and_is_left_clean() {
         let pooler = Pooler::before(&cluster, settings);
         let place = PostgresPlace::parse(&pooler.url(&name), "kunji", 2).unwrap();
         migrate(&place).unwrap();
-        let store = Postgres::open(place, None).unwrap();
+        let store = Postgres::open(place, None, vault()).unwrap();
         block_on(async {
             let before = load(&store, &account("A1")).await.head.seq;
             append(&store, &account("A1")).await;
