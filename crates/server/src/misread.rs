@@ -38,16 +38,13 @@ pub(crate) fn too_long<E: Error>(len: usize, len_max: usize) -> E {
 pub(crate) fn explain<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Reason {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     match serde_path_to_error::deserialize::<_, Object<T>>(&mut json) {
-        Err(error) => {
-            let path = named(error.path());
-            of(error.inner(), path)
-        }
+        Err(error) => of(error.inner(), named(error.path())),
         // The object is fine, and something follows it.
-        Ok(_) => json.end().map_or_else(|error| of(&error, String::new()), |()| broken(1, 1)),
+        Ok(_) => json.end().map_or_else(|error| of(&error, Vec::new()), |()| broken(1, 1)),
     }
 }
 
-fn of(error: &serde_json::Error, path: String) -> Reason {
+fn of(error: &serde_json::Error, path: Vec<&str>) -> Reason {
     match error.classify() {
         Category::Io | Category::Syntax | Category::Eof => broken(error.line(), error.column()),
         Category::Data => flawed(path, &error.to_string()),
@@ -58,33 +55,36 @@ fn broken(line: usize, column: usize) -> Reason {
     Reason::NotJson { line: count(line), column: count(column) }
 }
 
-/// The members that lead to where it failed; what is no member of ours is not among them.
-fn named(path: &Path) -> String {
+/// The members that lead to where it failed.
+fn named(path: &Path) -> Vec<&str> {
     let members = path.iter().filter_map(|segment| match segment {
         Segment::Map { key } => Some(key.as_str()),
         Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
     });
-    members.collect::<Vec<_>>().join(".")
+    members.collect()
 }
 
 /// What serde or one of our types says; only what stands in our own source is taken over.
-fn flawed(path: String, said: &str) -> Reason {
+fn flawed<'a>(mut path: Vec<&'a str>, said: &'a str) -> Reason {
     let quoted = |lead: &str| said.strip_prefix(lead)?.split('`').next();
-    let within = |member: &str| match path.as_str() {
-        "" => member.to_owned(),
-        path => format!("{path}.{member}"),
-    };
     if let Some(member) = quoted("missing field `") {
-        return Reason::MemberMissing(within(member).into());
+        path.push(member);
+        return Reason::MemberMissing(path.join(".").into());
     }
-    if let Some(member) = quoted("duplicate field `") {
-        return malformed(within(member), "given once");
+    let (twice, unknown) = (quoted("duplicate field `"), said.starts_with("unknown field `"));
+    if twice.is_some() || unknown {
+        // It failed at a name, and that may be any that the caller sent.
+        path.pop();
     }
+    path.extend(twice);
     let member = match path.is_empty() {
         true => BODY.to_owned(),
-        false => path,
+        false => path.join("."),
     };
-    if said.starts_with("unknown field `") {
+    if twice.is_some() {
+        return malformed(member, "given once");
+    }
+    if unknown {
         return malformed(member, "without unknown members");
     }
     if said.starts_with(EMPTY) || said.starts_with("invalid type: null") {

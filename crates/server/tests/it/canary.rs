@@ -495,7 +495,7 @@ pub(crate) fn files(folder: &Path, look: &mut impl FnMut(&Path, &[u8])) {
 fn seed() -> String {
     format!(
         "[[account]]\ncustomer = '{}'\nname = 'Canary Holder'\nborn = '1985-11-30'\nmobile = '{MOBILE}'\n\
-         reference = '{}'\nifsc = 'X'\nmasked = '*'\nvpas = ['{}']\npin_length = 6\npin = '{OLD}'\n\
+         reference = '{}'\nifsc = 'AXIS0000001'\nmasked = '*'\nvpas = ['{}']\npin_length = 6\npin = '{OLD}'\n\
          debit_card = {{ last_six = '123456', expiry = '12/2035', atm_pin = '{ATM}' }}\n\
          bank = {{ iin = '111111', unique_id = 'U', branch = 'B', kind = 'SAVINGS', \
          balance = '1.00' }}\n\

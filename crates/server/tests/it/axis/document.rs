@@ -49,6 +49,8 @@ pub(crate) const DOCUMENT: Document = Document {
                 (BY_ID, "test id `3`"),
                 (BY_ID, "any required member missing"),
                 (LIVE, "unknown account, other customer, other VPA: not told apart"),
+                (LIVE, "IFSC, bank or masked number contradict the account, in every combination"),
+                (LIVE, "a credential of another type than PIN, or another subtype than MPIN"),
             ],
             ..ROW
         },

@@ -28,6 +28,14 @@ const OUTCOMES: Table = Table {
         CALL, "wrong old MPIN" => 401 "E40101", wrong_old;
         CALL, "new MPIN refused by any rule" => 400 "E40004", weak;
         CALL, "new MPIN is one of the last 3" => 400 "E40004", recent;
+        CALL, "three new MPINs in a day that are of the last 3: told no more" => 423 "E42301",
+            |kunji| {
+                assert_eq!(live(kunji, &change_john("1234", "4826")).code, "00");
+                for _ in 0..3 {
+                    assert_eq!(live(kunji, &change_john("4826", "4826")).code, "E40004");
+                }
+                live(kunji, &change_john("4826", "7392"))
+            };
         CALL, "wrong old MPIN and a weak new one: the old one counts" => 401 "E40101",
             |kunji| live(kunji, &change_john("0000", "1111"));
         CALL, "unknown account, other customer, other VPA: not told apart" => 400 "E40001",
@@ -67,6 +75,17 @@ const RATE: Table = Table {
     },
 };
 
+/// Two wrong MPINs for each caller.
+const BUDGET: Table = Table {
+    dialect: "axis",
+    start: || Kunji::sandbox_with(&[("KUNJI_PINS__WRONG_PER_CALLER_MAX", "2")]),
+    ground: Ground::Shared,
+    cases: cases! {
+        CALL, "the client was told of too many wrong MPINs; `Retry-After` says when" => 429 "E42901",
+            used_up;
+    },
+};
+
 /// Nothing can be written any more.
 const FULL_DISK: Table = Table {
     dialect: "axis",
@@ -80,6 +99,7 @@ const FULL_DISK: Table = Table {
 tables! {
     every_live_outcome_is_the_contract_s plays OUTCOMES;
     too_many_requests_are_told_when_to_come_back plays RATE;
+    a_client_that_guesses_across_accounts_is_held_up plays BUDGET;
     a_full_disk_leaves_the_outcome_unknown plays FULL_DISK;
 }
 
@@ -173,8 +193,12 @@ fn recent(kunji: &Kunji) -> Said {
     for (old, new) in [("1234", "4826"), ("4826", "7392"), ("7392", "5937")] {
         assert_eq!(live(kunji, &change_john(old, new)).code, "00");
     }
-    let recent = ["5937", "7392", "4826"];
-    let said = alike(&recent.map(|new| kunji.change_live(&change_john("5937", new))));
+    let refused = |new| kunji.change_live(&change_john("5937", new));
+    let mut answers = vec![refused("5937"), refused("7392")];
+    // Whether a PIN is one of the three is told so often in a day, and not more often.
+    kunji.advance("24h");
+    answers.push(refused("4826"));
+    let said = alike(&answers);
     // The fourth is free again.
     assert_eq!(live(kunji, &change_john("5937", "8264")).code, "00");
     assert_eq!(live(kunji, &change_john("8264", "4826")).code, "00");
@@ -360,16 +384,18 @@ fn repeated_guess(kunji: &Kunji) -> Said {
 fn duplicate(kunji: &Kunji) -> Said {
     let body = change_john("0000", "4826");
     assert_eq!(live(kunji, &body).code, "E40101");
-    let others =
-        ["0001", "1234"].map(|old| kunji.change_live(&with_codes(body.clone(), old, "4826")));
-    let new = kunji.change_live(&with_codes(body.clone(), "0000", "4827"));
     let mut asha = change_asha("804913", "739105");
     asha["ChangeMPINRequest"]["SetResetMPINRequestBody"]["txnId"] = json!(txn(&body));
     let asha = kunji.change_live(&asha);
     assert_eq!(kunji.verify("account", "ACC000000002", "804913"), "verified");
-    assert_eq!(live(kunji, &change_john("0001", "4826")).code, "E40101");
-    is_john_s(kunji, "1234");
-    alike(&[&others[..], &[new, asha]].concat())
+    // Other MPINs under the same id: the first of them is a guess like any other, and after it
+    // nothing is compared under this id.
+    let guess = kunji.change_live(&with_codes(body.clone(), "0001", "4826"));
+    let frozen = ["1234", "0000", "0001"]
+        .map(|old| kunji.change_live(&with_codes(body.clone(), old, "4826")));
+    let new = kunji.change_live(&with_codes(body.clone(), "0000", "4827"));
+    assert_eq!(live(kunji, &change_john("0002", "4826")).code, "E42301");
+    alike(&[&frozen[..], &[guess, new, asha]].concat())
 }
 
 fn bad_blocks(kunji: &Kunji) -> Said {
@@ -431,6 +457,26 @@ fn too_many(kunji: &Kunji) -> Said {
     let scenario = kunji.post(CHANGE_MPIN, &[("X-AXIS-TEST-ID", "1")], &sample_change());
     assert_eq!(scenario.status, 200);
     error_said(&answer)
+}
+
+fn used_up(kunji: &Kunji) -> Said {
+    assert_eq!(live(kunji, &change_john("0000", "4826")).code, "E40101");
+    assert_eq!(live(kunji, &change_asha("000000", "739105")).code, "E40101");
+    // Right or wrong, on whatever account.
+    let answers = [
+        kunji.change_live(&change_john("1234", "4826")),
+        kunji.change_live(&change_john("0001", "4826")),
+        kunji.change_live(&change_asha("804913", "739105")),
+    ];
+    for answer in &answers {
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=600).contains(&wait), "{wait}");
+    }
+    // Others go on.
+    is_john_s(kunji, "1234");
+    kunji.advance("10m");
+    assert_eq!(live(kunji, &change_john("1234", "4826")).code, "00");
+    alike(&answers)
 }
 
 fn full_disk(kunji: &Kunji) -> Said {
