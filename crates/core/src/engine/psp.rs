@@ -210,7 +210,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
                 let claim = now.as_ref().and_then(|customer| customer.claim(&holding));
                 claim.and_then(|claim| claim.open.clone())
             }
-            refused => {
+            refused @ (Turned::Decided { .. } | Turned::Repeated(_) | Turned::Duplicate) => {
                 return Ok(refused.answered().map_or(Claimed::Duplicate, Claimed::Answered));
             }
         };

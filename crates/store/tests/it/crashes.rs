@@ -1,7 +1,7 @@
 //! The process ends between two commits of one operation: the errands finish it, once.
 
 use kunji_core::customer::{Aim, Customer, CustomerCommand, Holding, Link, Mapping};
-use kunji_core::errand::{Errand, Lane};
+use kunji_core::errand::{Errand, Lane, Task};
 use kunji_core::mapper::{NumberCommand, NumberState, Update};
 use kunji_core::store::{Store, Survey};
 use kunji_core::time::MINUTE_MS;
@@ -287,8 +287,16 @@ fn number_of_who_deregistered_while_it_waits_is_given_back<H: Home>(home: H) {
             port_that_waits(psp, false).await;
             // Both leave before it is settled; the one who had it all along gives it back then.
             for who in ["one", "two"] {
-                assert_eq!(psp.step(who, CustomerCommand::Deregister).await, "deregistered");
+                assert_eq!(psp.step(who, CustomerCommand::Deregister).await, "dropped");
             }
+            // As the request does: what is not settled yet is left to who settles it.
+            for errand in psp.errands(&Lane::Holdings).await {
+                if matches!(errand.task, Task::Settle { .. }) {
+                    psp.run(errand).await;
+                }
+            }
+            assert_eq!(psp.errands(&Lane::Holdings).await.len(), 1);
+            assert_eq!(numbers(&psp.customer("one").await), [OWN]);
         },
         async |psp| {
             for who in ["one", "two"] {

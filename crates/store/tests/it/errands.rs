@@ -215,10 +215,10 @@ fn every_task() -> Vec<Errand> {
         (Lane::Captures, Task::EndCapture(capture("c-1_X"))),
         (Lane::Holdings, settle(Holding::Number(number("87654321")))),
         (Lane::Holdings, settle(Holding::Vpa(vpa("one@kunji")))),
+        (Lane::Holdings, Task::SettleNumber(number("87654321"))),
         (Lane::Channel(channel.clone()), Task::Tell(Box::new(news))),
         (Lane::Channel(channel.clone()), Task::Tell(Box::new(ported))),
         (Lane::Channel(channel), Task::Tell(Box::new(failed))),
-        (Lane::Holdings, Task::SettleNumber(number("87654321"))),
     ];
     let key = |lane, place| ErrandKey { lane, due: Millis(5), serial: 9, place };
     let tasks = (0_u8..).zip(tasks);

@@ -73,7 +73,9 @@ async fn admitted(
         .await?;
     Ok(match turned {
         Turned::Decided { verdict: Ok(_), now: Some(customer), .. } => Ok(*customer),
-        refused => Err(answered(refused.answered())),
+        other @ (Turned::Decided { .. } | Turned::Repeated(_) | Turned::Duplicate) => {
+            Err(answered(other.answered()))
+        }
     })
 }
 
