@@ -67,7 +67,7 @@ fn lock() -> Result<()> {
         return mlockall(everything);
     }
     // Under a limit of nothing the system locks for those only whom no limit binds.
-    setrlimit(Resource::Memlock, Rlimit { current: Some(0), ..limit.clone() })?;
+    setrlimit(Resource::Memlock, Rlimit { current: Some(0), ..limit })?;
     let locked = mlockall(everything);
     setrlimit(Resource::Memlock, limit)?;
     locked
