@@ -27,7 +27,8 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         found: Option<&Credential>,
     ) -> Result<bool, Fault> {
         let Command::Inquire { customer, .. } = &request.command else { return Ok(false) };
-        if found.is_some_and(|found| found.holder.customer == *customer) {
+        let of = |card: &Credential| is_card(card) && card.holder.customer == *customer;
+        if found.is_some_and(of) {
             return Ok(false);
         }
         Ok(!self.has_card(customer, request.program.as_deref()).await?)
@@ -42,11 +43,8 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         customer: &CustomerId,
         program: Option<&str>,
     ) -> Result<bool, Fault> {
-        let card = |found: &Credential| match &found.facts {
-            Facts::Card(_) => found.visible_to(program),
-            Facts::Account(_) => false,
-        };
-        self.any(&IndexKey::Customer(customer.clone()), card).await
+        let key = IndexKey::Customer(customer.clone());
+        self.any(&key, |found| is_card(found) && found.visible_to(program)).await
     }
 
     async fn any(
@@ -62,5 +60,12 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             }
         }
         Ok(false)
+    }
+}
+
+fn is_card(credential: &Credential) -> bool {
+    match credential.facts {
+        Facts::Card(_) => true,
+        Facts::Account(_) => false,
     }
 }

@@ -188,7 +188,7 @@ fn other_program_neither_sees_a_card_nor_writes_on_its_chain() {
             request
         };
         for _ in 0..3 {
-            assert_eq!(bench.verdict(inquire("3000")).await, "unknown_credential");
+            assert_eq!(bench.verdict(inquire("3000")).await, "customer_without_card");
         }
         let subject = Subject::Credential(card.clone());
         assert_eq!(load(&bench.engine.store, &subject).await.head.seq, 1);

@@ -76,6 +76,7 @@ impl Model {
     fn answer(&mut self, act: &Act) -> &'static str {
         match act.who().and_then(|who| self.twins.get_mut(who)) {
             Some(twin) => twin.answer(act, self.now),
+            None if matches!(act, Act::Inquire { .. }) => "customer_without_card",
             None => "unknown_credential",
         }
     }
@@ -191,8 +192,10 @@ impl Twin {
                 }
                 HolderWord::OtherContact | HolderWord::OtherFace => "holder_mismatch",
             },
-            // Nobody's other owner has a card of their own.
-            Act::Inquire { claim: Claim::OtherOwner, .. } => "customer_without_card",
+            // The other owner has no card, and who has an account has none beside.
+            Act::Inquire { claim, .. } if !self.is_card || *claim == Claim::OtherOwner => {
+                "customer_without_card"
+            }
             Act::Inquire { claim, .. } => self.named(*claim).unwrap_or("inquired"),
             Act::BlockCard { kind, claim, .. } => {
                 self.named(*claim).unwrap_or_else(|| self.block(*kind, now))

@@ -134,7 +134,8 @@ fn a_guesser_of_keys_is_stopped_alone_counted_and_told_of_once() {
     let counted = format!("kunji_refused_keys_total{{client=\"2000\"}} {compared}");
     assert!(figures.contains(&counted), "no {counted} in\n{figures}");
     let (_, said) = watched.stop();
-    let warnings = said.lines().filter(|line| line.contains("too many wrong keys")).count();
+    let warnings =
+        said.lines().filter(|line| line.contains("too many wrong keys of prepaid clients")).count();
     assert_eq!(warnings, 1, "{said}");
     assert!(!said.contains("7fe1c0de") && !said.contains("127.0.0.7"));
 }

@@ -132,8 +132,13 @@ impl Checker {
                 guarded.take((&event, &ask, place), commit, credential, &self.vault)
             }
             Subject::Stranger(_) if is_decided => {
-                let is_nobody =
-                    matches!(event.verdict.as_str(), "unknown_credential" | "not_registered");
+                let is_nobody = matches!(
+                    event.verdict.as_str(),
+                    "unknown_credential"
+                        | "not_registered"
+                        | "mobile_taken"
+                        | "customer_without_card"
+                );
                 ensure(is_nobody, || format!("{event:?} of nobody"))
             }
             Subject::Number(number) => {

@@ -174,6 +174,9 @@ pub(crate) fn asker(name: &str) -> Caller {
 
 pub(crate) const MOBILE: &str = "919000000001";
 
+/// The mobile number of who gets new cards.
+const NEW_MOBILE: &str = "919000000077";
+
 fn new_card(nth: u64) -> NewCard {
     let card = Card {
         client: "2000".to_owned(),
@@ -187,7 +190,8 @@ fn new_card(nth: u64) -> NewCard {
         customer: CustomerId::parse("CIF-new").unwrap(),
         holder_name: "John Doe".to_owned(),
         birth: None,
-        mobile: Mobile::parse(MOBILE).unwrap(),
+        // The cards that were there before have another customer, and this number.
+        mobile: Mobile::parse(if nth.is_multiple_of(8) { MOBILE } else { NEW_MOBILE }).unwrap(),
         email: Some("holder@example.com".to_owned()),
         pin_length: PinLength::parse(4).unwrap(),
         particulars: vec![nth.to_string()],
