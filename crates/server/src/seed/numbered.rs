@@ -202,24 +202,23 @@ impl Numbered {
                 Row::Index(found_by, id)
             }
             Kind::Events => {
-                let id = account_id(Names(nth))?;
-                let bare = self.credential(Names(nth), id.clone())?;
-                let commit = self.commit(id, bare)?;
+                let commit = self.commit(Names(nth))?;
                 Row::Event(commit.subject, commit.encoded)
             }
             Kind::Records => {
-                let id = account_id(Names(nth))?;
-                let mut credential = self.credential(Names(nth), id.clone())?;
-                let verifier = self.vault.enroll(&id.slot(Slot::Pin), &self.pin)?;
-                credential.pin.kept.push(verifier);
-                let commit = self.commit(id, credential)?;
+                let commit = self.commit(Names(nth))?;
                 Row::Record(commit.subject, Box::new(commit.record))
             }
         })
     }
 
-    /// What planting the account would commit. The event does not depend on its PIN.
-    fn commit(&self, id: CredentialId, credential: Credential) -> Result<Commit, Fault> {
+    /// What planting the account would commit. The event says that a PIN is kept, and does not depend
+    /// on which verifier it has: so one that is made again leads to the same head.
+    fn commit(&self, names: Names) -> Result<Commit, Fault> {
+        let id = account_id(names)?;
+        let mut credential = self.credential(names, id.clone())?;
+        let verifier = self.vault.enroll(&id.slot(Slot::Pin), &self.pin)?;
+        credential.pin.kept.push(verifier);
         let caller = Caller::parse("seed")?;
         Ok(planted(Subject::Credential(id), credential, caller, self.stamp)?)
     }

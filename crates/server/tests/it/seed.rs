@@ -157,7 +157,7 @@ fn a_seeded_store_opens_with_its_own_keys_only() {
     assert!(keys.exists());
     let Err((code, said)) = start() else { panic!("it starts with other keys") };
     assert_eq!(code, Some(1));
-    assert!(said.contains("not the one that this store began with"), "{said}");
+    assert!(said.contains("the key file is not the one that the store"), "{said}");
 }
 
 #[test]
