@@ -239,7 +239,7 @@ enum KeysKnown {
 /// Compares the keys with those that the service's own chain names.
 fn keys_of(issuer: &Issuer) -> Result<KeysKnown, StoreFault> {
     let mut known = None;
-    issuer.store.survey(Scope::Chain(&Subject::Service), &mut |row| {
+    let walked = issuer.store.survey(Scope::Chain(&Subject::Service), &mut |row| {
         let Row::Event(_, encoded) = row else { return Ok(()) };
         let event = Event::decode(&encoded).map_err(StoreFault::of("decoding the own events"))?;
         if !matches!(event.action, Action::Started | Action::Keys) {
@@ -254,6 +254,22 @@ fn keys_of(issuer: &Issuer) -> Result<KeysKnown, StoreFault> {
             });
         }
         Ok(())
-    })?;
-    Ok(known.unwrap_or(KeysKnown::All))
+    });
+    match (walked, known) {
+        (Ok(()), known) => Ok(known.unwrap_or(KeysKnown::All)),
+        // What is sealed under keys that are lacking cannot be read; they were named before it.
+        (Err(_), Some(known @ (KeysKnown::Some | KeysKnown::NotTheFirst))) => Ok(known),
+        // Unless a restore sealed everything anew.
+        (Err(fault), Some(KeysKnown::All) | None) => match lacks_versions(issuer)? {
+            true => Ok(KeysKnown::Some),
+            false => Err(fault),
+        },
+    }
+}
+
+/// Whether some row is sealed under a key version that the key file does not hold.
+fn lacks_versions(issuer: &Issuer) -> Result<bool, StoreFault> {
+    let here = issuer.vault.key_versions();
+    let is_here = |version: &u32| here.iter().any(|one| one.version == *version);
+    Ok(!issuer.store.sealed_under()?.keys().all(is_here))
 }

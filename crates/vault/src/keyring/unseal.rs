@@ -32,13 +32,17 @@ impl UnsealKey {
 
     /// Reads the file, or makes it with a random key and mode 0600.
     pub(super) fn read_or_create(path: &Path) -> Result<Self, KeyFault> {
-        let mut line = hex::write(&random(LEN)?);
-        line.push('\n');
-        match file::replace(path, None, line.as_bytes()) {
-            // It was there, or another process has its first start at the same time.
-            Ok(()) | Err(FileProblem::Changed) => Self::read(path),
-            Err(problem) => Err(KeyFault::file("write the unseal key", path, problem)),
+        // Where it is there, its folder may be one that nobody writes to.
+        if !path.exists() {
+            let mut line = hex::write(&random(LEN)?);
+            line.push('\n');
+            match file::replace(path, None, line.as_bytes()) {
+                // Another process may have its first start at the same time: its key is ours then.
+                Ok(()) | Err(FileProblem::Changed) => {}
+                Err(problem) => return Err(KeyFault::file("write the unseal key", path, problem)),
+            }
         }
+        Self::read(path)
     }
 
     fn parse(text: &str) -> Option<Self> {
