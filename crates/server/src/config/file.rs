@@ -337,6 +337,7 @@ fn refused(key: &str, problem: FileProblem) -> ConfigError {
             FileProblem::Io(_)
             | FileProblem::Altered
             | FileProblem::Newer
+            | FileProblem::Older
             | FileProblem::Changed => "names a file that cannot be read",
         },
     )
