@@ -22,7 +22,7 @@ pub use self::psp::Claimed;
 pub use self::turn::{By, Ticket, Turned};
 use crate::aggregate::Kept;
 use crate::audit::{Action, EventError, Head, Subject};
-use crate::budget::GuessBudget;
+use crate::budget::{GuessBudget, Permit};
 use crate::command::{Command, Request, Target};
 use crate::credential::{Credential, Decision, Outcome, Plan};
 use crate::ids::{Caller, CredentialId, CredentialKind, IdError};
@@ -152,8 +152,6 @@ struct Asked {
     spent: bool,
     /// Ids that were drawn for a new card and belong to another one.
     taken: u32,
-    /// Whether a wrong verdict was taken from the caller's budget, once one had to be.
-    may_hear: Option<bool>,
 }
 
 /// What one round of the loop came to, before it is committed.
@@ -185,13 +183,17 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         let mut asked = self.ask_about(request);
         for _ in 0..COMMIT_TRIES_MAX {
             let stamp = self.clock.stamp();
-            let Some(round) = self.round(&mut asked, &stamp).await? else {
+            let Some(mut round) = self.round(&mut asked, &stamp).await? else {
                 continue;
             };
-            let round = self.within_budget(&mut asked, round, &stamp);
+            // Given back where the commit does not fit.
+            let permit = self.within_budget(&asked, &mut round, &stamp);
             let (commit, answered) = asked.conclude(round, voice, &stamp)?;
             match self.store.commit(commit).await? {
-                Committed::Done => return Ok(answered),
+                Committed::Done => {
+                    permit.into_iter().for_each(|permit| permit.tell(stamp.now));
+                    return Ok(answered);
+                }
                 Committed::Conflict => {}
             }
         }
@@ -271,7 +273,6 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             opened: None,
             spent: false,
             taken: 0,
-            may_hear: None,
         }
     }
 
@@ -362,22 +363,22 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         }
     }
 
-    /// The same, unless it would tell a caller of a wrong secret who has heard of too many: the guess
-    /// counts, but nobody learns what became of it.
-    fn within_budget(&self, asked: &mut Asked, mut round: Round, stamp: &Stamp) -> Round {
+    /// Changes the ruling where it would tell a caller of a wrong secret who has heard of too many:
+    /// the guess counts, but nobody learns what became of it. Else the caller needs a permit to hear.
+    fn within_budget(&self, asked: &Asked, round: &mut Round, stamp: &Stamp) -> Option<Permit<'_>> {
         let decision = match &mut round.ruling {
             Ruling::Fresh(decision) | Ruling::Guessed(_, decision) => decision,
-            Ruling::Repeated(_) | Ruling::Duplicate(_) => return round,
+            Ruling::Repeated(_) | Ruling::Duplicate(_) => return None,
         };
         if !decision.reason.as_ref().is_some_and(Reason::is_verdict) {
-            return round;
+            return None;
         }
-        let take = || self.budget.take(&asked.request.caller, stamp.now);
-        if !*asked.may_hear.get_or_insert_with(take) {
+        let permit = self.budget.reserve(&asked.request.caller, stamp.now);
+        if permit.is_none() {
             decision.verdict = Err(Refusal::GuessBudgetUsedUp);
             decision.reason = Some(Reason::GuessBudgetUsedUp);
         }
-        round
+        permit
     }
 
     /// What is said to a request id that was seen before.

@@ -431,7 +431,11 @@ mod tests {
         let proven = write(&engine, &path("1"), 1, None).proven;
         let hash = proven.hash;
         let first = || Comparison::begin(&path("1"), proven.clone(), &engine.vault).unwrap();
-        let second = |name: &str, previous| write(&engine, &path(name), 2, previous);
+        let second = |name: &str, previous| {
+            // No checkpoint takes the place of another one.
+            let _ = std::fs::remove_file(path(name));
+            write(&engine, &path(name), 2, previous)
+        };
         let both = (&engine.store, &*engine.vault);
         let verify = |given| verify(both, given, Findings::default()).unwrap();
         let good = verify(vec![second("2", Some(hash)), first()]);

@@ -227,7 +227,7 @@ impl Channel {
         let channel = MerchantId::parse(&file.id)
             .map_err(|_| wrong(&key("id"), "must be 1 to 24 letters or digits"))?;
         let secret = |source: &file::SecretSource, member| {
-            let name = key(member);
+            let name = format!("{} of {channel}", key(member));
             let text = source.read(&name)?;
             ensure(text.len() >= SECRET_LEN_MIN, &name, "must have 16 characters or more")?;
             HmacKey::parse(&text).map_err(|_| wrong(&name, "is too long, or no base64"))

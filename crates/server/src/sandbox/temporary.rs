@@ -8,9 +8,9 @@
 //! The system lets the lock go when the process ends, however that happens. It is locked before it
 //! has its name: a directory with a lock that is free belongs to nobody any more.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use tempfile::{NamedTempFile, TempDir};
@@ -34,7 +34,9 @@ impl Temporary {
     /// # Errors
     /// `io::Error` when it cannot be made. What cannot be cleared up stays.
     pub fn new_in(place: &Path) -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
+        let ours_alone = Permissions::from_mode(0o700);
+        let dir =
+            tempfile::Builder::new().prefix(PREFIX).permissions(ours_alone).tempdir_in(place)?;
         let lock = NamedTempFile::new_in(&dir)?;
         lock.as_file().try_lock()?;
         let lock = lock.persist_noclobber(dir.path().join(LOCK)).map_err(|error| error.error)?;
@@ -76,7 +78,7 @@ fn sweep(dir: &Path, user: u32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 

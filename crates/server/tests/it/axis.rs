@@ -64,6 +64,7 @@ fn change_said(asked: &Value, answer: &Answer) -> Said {
     let body = &asked["ChangeMPINRequest"]["SetResetMPINRequestBody"];
     let of = |value: &Value| value.as_str().unwrap().to_owned();
     let (customer, txn) = (of(&body["customerId"]), of(&body["txnId"]));
+    let bank = of(&body["bank"]);
     let account = of(&body["ac"]["accRefNumber"]);
     // As the seed has them, however the request writes them.
     let (name, vpa) = match account.as_str() {
@@ -80,7 +81,7 @@ fn change_said(asked: &Value, answer: &Answer) -> Said {
     assert_eq!(
         starred(&data, "timestamp", is_iso),
         format!(
-            r#"{{"txnId":"{txn}","customerId":"{customer}","bank":"AXIS","account":{{"accRefNumber":"{account}","name":"{name}","vpa":"{vpa}"}},"status":"MPIN_CHANGED","timestamp":"*","message":"UPI MPIN has been changed successfully"}}"#
+            r#"{{"txnId":"{txn}","customerId":"{customer}","bank":"{bank}","account":{{"accRefNumber":"{account}","name":"{name}","vpa":"{vpa}"}},"status":"MPIN_CHANGED","timestamp":"*","message":"UPI MPIN has been changed successfully"}}"#
         )
     );
     Said { http: 200, code: "00".to_owned() }

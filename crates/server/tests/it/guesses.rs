@@ -35,12 +35,12 @@ fn used_id_is_no_oracle_for_a_verify() {
     let (asha, txn) = ("ACC000000002", fresh("V"));
     assert_eq!(word(&verify(&kunji, asha, &txn, "804913")), "verified");
     let ask = |pin: &str| word(&verify(&kunji, asha, &txn, pin));
-    check_oracle(ask, "duplicate", &["804914", "804912", "580264", "804913", "000000"]);
+    check_oracle(ask, "duplicate_request", &["804914", "804912", "580264", "804913", "000000"]);
     // The first other PIN was a guess, and the rest was compared with nothing.
     assert_eq!(word(&verify(&kunji, asha, &fresh("V"), "580264")), "wrong_pin");
     assert_eq!(word(&verify(&kunji, asha, &fresh("V"), "580265")), "blocked");
     // Nor is anything compared during the block, under whatever id.
-    check_oracle(ask, "duplicate", &["804913"]);
+    check_oracle(ask, "duplicate_request", &["804913"]);
     assert_eq!(word(&verify(&kunji, asha, &fresh("V"), "804913")), "blocked");
 }
 
@@ -53,7 +53,10 @@ fn many_used_ids_tell_no_more_than_one() {
         assert_eq!(word(&verify(&kunji, asha, id, "804913")), "verified");
     }
     for (nth, id) in ids.iter().enumerate() {
-        assert_eq!(word(&verify(&kunji, asha, id, &format!("80491{}", 4 + nth))), "duplicate");
+        assert_eq!(
+            word(&verify(&kunji, asha, id, &format!("80491{}", 4 + nth))),
+            "duplicate_request"
+        );
     }
     assert_eq!(word(&verify(&kunji, asha, &fresh("V"), "804913")), "blocked");
 }

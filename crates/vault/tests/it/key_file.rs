@@ -257,12 +257,19 @@ fn a_failed_rotation_leaves_the_ring_as_it_was() {
 }
 
 #[test]
-fn what_a_crash_left_behind_is_no_obstacle() {
+fn what_lies_beside_is_no_obstacle_and_stays() {
     let place = Place::new();
-    fs::write(place.folder.path().join("vault.keys.new"), "half").unwrap();
+    let others = [".kunji-draft-of-a-crash", "vault.keys.draft", "vault.keys.new"];
+    for name in others {
+        fs::write(place.folder.path().join(name), "half").unwrap();
+    }
     place.ring().unwrap();
     assert!(place.ring().is_ok());
-    assert_eq!(place.names(), ["unseal.key", "vault.keys"]);
+    let [draft, other_draft, new] = others;
+    assert_eq!(place.names(), [draft, "unseal.key", "vault.keys", other_draft, new]);
+    for name in others {
+        assert_eq!(fs::read(place.folder.path().join(name)).unwrap(), b"half");
+    }
 }
 
 #[test]
