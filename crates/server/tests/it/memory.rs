@@ -18,8 +18,8 @@ use crate::support::blocks::{maker, sealed, sealed_change};
 use crate::support::line::Line;
 use crate::support::watched::Watched;
 use crate::support::{
-    AXIS_CLIENT, AXIS_CLIENTS, CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, change, fresh, reset,
-    run, signal,
+    AXIS_CLIENT, AXIS_CLIENTS, CHANGE_MPIN, CLIENT, KUNJI, Kunji, RESET_PIN, change, fresh,
+    put_private, reset, run, signal,
 };
 
 const SET_RESET: &str = "/api/axis/upi/set-reset-mpin";
@@ -356,8 +356,8 @@ layout = 'iv-prefixed'
 
 fn write_config(folder: &Path) {
     fs::write(folder.join("kunji.toml"), [SERVICE, AXIS_CLIENTS].concat()).unwrap();
-    fs::write(folder.join("ops.key"), "a key of ops\n").unwrap();
-    fs::write(folder.join("token.key"), format!("ascii:{TOKEN_KEY}\n")).unwrap();
+    put_private(&folder.join("ops.key"), "a key of ops, long enough\n");
+    put_private(&folder.join("token.key"), &format!("ascii:{TOKEN_KEY}\n"));
 }
 
 /// All that a service is told in blocks and tokens.
@@ -371,7 +371,7 @@ fn work_sealed(kunji: &Kunji, holder: &Holder) {
             let txn = fresh("V");
             let block = sealed(&maker, pin, PinUse::Mpin, &txn);
             let path = format!("/kunji/v1/credentials/{}/verify", holder.account());
-            let bearer = [("Authorization", "Bearer a key of ops")];
+            let bearer = [("Authorization", "Bearer a key of ops, long enough")];
             kunji.post(&path, &bearer, &json!({ "txn": txn, "pin": block })).json()
         };
         let pins = match alg {
