@@ -3,15 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use kunji_vault::{BlockAlg, PinUse};
+use kunji_core::audit::{ChainName, Event, Subject};
+use kunji_vault::{BlockAlg, PinUse, Vault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::blocks::{ASHA, maker, sealed, sealed_change};
 use crate::support::{
-    KUNJI, Kunji, TOKEN_KEY, change_asha, change_john, fresh, put_private, reset, run,
+    KUNJI, Kunji, TOKEN_KEY, change_asha, change_john, fresh, keys_in, put_private, reset, run,
 };
 
 /// The plain text of the published vectors; its key is [`TOKEN_KEY`].
@@ -191,11 +193,83 @@ impl Left {
         (code, said)
     }
 
-    fn tamper(&self, with: impl FnOnce(&Keyspace)) {
+    fn tamper(&self, with: impl FnOnce(&Rows)) {
         let store = Database::builder(self.folder.path().join("store-1")).open().unwrap();
-        with(&store.keyspace("rows", KeyspaceCreateOptions::default).unwrap());
+        let space = store.keyspace("rows", KeyspaceCreateOptions::default).unwrap();
+        with(&Rows { space, keys: keys_in(self.folder.path()) });
         store.persist(PersistMode::SyncAll).unwrap();
     }
+
+    /// Has the audit tell of a break in a line that begins like this.
+    #[track_caller]
+    fn is_broken(&self, words: &str) {
+        let (code, said) = self.verify();
+        assert_eq!(code, Some(4), "{said}");
+        assert!(said.lines().any(|line| line.starts_with(words)), "{said}");
+        assert!(said.contains("the audit does NOT hold"), "{said}");
+        let args = ["audit", "verify", "--data", self.path(), "--output", "json"];
+        let (code, said, _) = run(&args, "");
+        let said = json_of(&said);
+        assert_eq!((code, &said["holds"]), (Some(4), &json!(false)));
+        assert!(!said["breaks"].as_array().unwrap().is_empty());
+    }
+
+    /// What a subject's chain is kept under.
+    fn name_of(&self, subject: &str) -> ChainName {
+        name_of(&keys_in(self.folder.path()), subject)
+    }
+}
+
+fn name_of(keys: &Vault, subject: &str) -> ChainName {
+    ChainName::of(keys, &Subject::parse(subject).unwrap())
+}
+
+/// A key, and what is kept under it.
+type Filed = (Vec<u8>, Vec<u8>);
+
+/// The rows of a store, and the keys that they are sealed by.
+struct Rows {
+    space: Keyspace,
+    keys: Arc<Vault>,
+}
+
+impl Rows {
+    /// Where a subject's rows of this kind lie.
+    fn place(&self, letter: &[u8], subject: &str) -> Vec<u8> {
+        [letter, &name_of(&self.keys, subject).0].concat()
+    }
+
+    fn first_event(&self, subject: &str) -> Filed {
+        filed(self.space.prefix(self.place(b"e", subject)).next())
+    }
+
+    fn last_event(&self, subject: &str) -> Filed {
+        filed(self.space.prefix(self.place(b"e", subject)).next_back())
+    }
+
+    fn put(&self, key: &[u8], row: &[u8]) {
+        self.space.insert(key, row).unwrap();
+    }
+
+    /// Takes away a row that is there.
+    fn drop(&self, key: &[u8]) {
+        assert!(self.space.contains_key(key).unwrap());
+        self.space.remove(key).unwrap();
+    }
+
+    fn open(&self, (key, row): &Filed) -> Vec<u8> {
+        self.keys.open_row(key, row).unwrap()
+    }
+
+    /// Puts what is sealed for its place, as only who has the keys can.
+    fn put_sealed(&self, key: &[u8], encoded: Vec<u8>) {
+        self.put(key, &self.keys.seal_row(key, encoded).unwrap());
+    }
+}
+
+fn filed(row: Option<fjall::Guard>) -> Filed {
+    let (key, row) = row.unwrap().into_inner().unwrap();
+    (key.to_vec(), row.to_vec())
 }
 
 #[test]
@@ -214,95 +288,118 @@ fn the_audit_of_a_sandbox_holds() {
     assert_eq!(json_of(&done(&args, "")), expected);
 }
 
-/// The first row whose key starts so.
-fn row(space: &Keyspace, start: &str) -> (Vec<u8>, Vec<u8>) {
-    let found = space.prefix(start).next().unwrap().into_inner().unwrap();
-    (found.0.to_vec(), found.1.to_vec())
-}
-
-fn last_row(space: &Keyspace, start: &str) -> (Vec<u8>, Vec<u8>) {
-    let found = space.prefix(start).next_back().unwrap().into_inner().unwrap();
-    (found.0.to_vec(), found.1.to_vec())
-}
-
+/// Tampers, and has the audit tell of it in a line that begins like this.
 #[track_caller]
-fn found(words: &str, with: impl FnOnce(&Keyspace)) {
+fn found(words: &str, with: impl FnOnce(&Rows)) {
     let left = Left::new();
     left.tamper(with);
-    let (code, said) = left.verify();
-    assert_eq!(code, Some(4), "{said}");
-    assert!(said.contains(words) && said.contains("the audit does NOT hold"), "{said}");
-    let args = ["audit", "verify", "--data", left.path(), "--output", "json"];
-    let (code, said, _) = run(&args, "");
-    let said = json_of(&said);
-    assert_eq!((code, &said["holds"]), (Some(4), &json!(false)));
-    assert!(!said["breaks"].as_array().unwrap().is_empty());
+    left.is_broken(words);
 }
 
-const ASHAS: &str = "eaccount/ACC000000002\0";
+const ASHA_CHAIN: &str = "account/ACC000000002";
+const JOHN_CHAIN: &str = "account/ACC123456789";
+const NOBODY: &str = "account/NOBODY";
 
 #[test]
 fn every_bit_flipped_in_an_event_is_found() {
     let left = Left::new();
-    let mut whole = Vec::new();
-    left.tamper(|events| whole = row(events, ASHAS).1);
+    let name = left.name_of(ASHA_CHAIN);
+    let mut event = Filed::default();
+    left.tamper(|rows| event = rows.first_event(ASHA_CHAIN));
+    let (key, whole) = event;
     for place in 0..whole.len() {
-        left.tamper(|events| {
-            let (key, mut bytes) = row(events, ASHAS);
-            bytes[place] ^= 1 << (place % 8);
-            events.insert(key, bytes).unwrap();
-        });
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1 << (place % 8);
+        left.tamper(|rows| rows.put(&key, &bytes));
         let (code, said) = left.verify();
         assert_eq!(code, Some(4), "byte {place}: {said}");
-        assert!(said.starts_with("BROKEN account/ACC000000002: "), "{said}");
-        left.tamper(|events| events.insert(row(events, ASHAS).0, &whole).unwrap());
+        let mut lines = said.lines();
+        let mut begins = |words: &str| lines.next().is_some_and(|line| line.starts_with(words));
+        assert!(begins(&format!("BROKEN the event of chain {name}: ")), "byte {place}: {said}");
+        assert!(begins(&format!("BROKEN {ASHA_CHAIN}: event 1 is missing")), "{place}: {said}");
     }
+    left.tamper(|rows| rows.put(&key, &whole));
+    assert_eq!(left.verify().0, Some(0));
+}
+
+/// Who has the keys as well can seal what he alters; the chain's hash still shows it.
+#[test]
+fn every_bit_flipped_in_what_an_event_seals_is_found() {
+    let left = Left::new();
+    let mut event = Filed::default();
+    let mut whole = Vec::new();
+    left.tamper(|rows| {
+        event = rows.first_event(ASHA_CHAIN);
+        whole = rows.open(&event);
+    });
+    for place in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1 << (place % 8);
+        left.tamper(|rows| rows.put_sealed(&event.0, bytes));
+        let (code, said) = left.verify();
+        assert_eq!(code, Some(4), "byte {place}: {said}");
+        assert!(said.contains(&format!("BROKEN {ASHA_CHAIN}: ")), "byte {place}: {said}");
+    }
+    left.tamper(|rows| rows.put(&event.0, &event.1));
     assert_eq!(left.verify().0, Some(0));
 }
 
 #[test]
 fn a_dropped_event_is_found() {
-    found("BROKEN account/ACC000000002: event 1 is missing", |events| {
-        events.remove(row(events, ASHAS).0).unwrap();
+    found("BROKEN account/ACC000000002: event 1 is missing", |rows| {
+        rows.drop(&rows.first_event(ASHA_CHAIN).0);
     });
 }
 
 #[test]
 fn a_cut_off_end_is_found() {
-    found("BROKEN account/ACC000000002: the chain ends at 2", |events| {
-        events.remove(last_row(events, ASHAS).0).unwrap();
+    found("BROKEN account/ACC000000002: the chain ends at 2 but the record says 3", |rows| {
+        rows.drop(&rows.last_event(ASHA_CHAIN).0);
     });
 }
 
 #[test]
 fn two_swapped_events_are_found() {
-    found("BROKEN account/ACC000000002: ", |events| {
-        let (first, last) = (row(events, ASHAS), last_row(events, ASHAS));
-        events.insert(first.0, last.1).unwrap();
-        events.insert(last.0, first.1).unwrap();
+    found("BROKEN account/ACC000000002: the event of chain ", |rows| {
+        let (first, last) = (rows.first_event(ASHA_CHAIN), rows.last_event(ASHA_CHAIN));
+        rows.put(&first.0, &last.1);
+        rows.put(&last.0, &first.1);
+    });
+    found("BROKEN account/ACC000000002: event 1 is missing or out of place", |rows| {
+        let (first, last) = (rows.first_event(ASHA_CHAIN), rows.last_event(ASHA_CHAIN));
+        rows.put_sealed(&first.0, rows.open(&last));
+        rows.put_sealed(&last.0, rows.open(&first));
     });
 }
 
 #[test]
 fn an_event_of_another_chain_is_found() {
-    found("BROKEN account/ACC000000002: ", |events| {
-        let other = row(events, "eaccount/ACC123456789\0").1;
-        events.insert(row(events, ASHAS).0, other).unwrap();
+    found("BROKEN account/ACC000000002: event 1 is missing", |rows| {
+        rows.put(&rows.first_event(ASHA_CHAIN).0, &rows.first_event(JOHN_CHAIN).1);
+    });
+    found("BROKEN account/ACC000000002: the chain ends at 0 but the record says 3", |rows| {
+        let other = rows.open(&rows.first_event(JOHN_CHAIN));
+        rows.put_sealed(&rows.first_event(ASHA_CHAIN).0, other);
     });
 }
 
 #[test]
 fn an_event_of_no_chain_is_found() {
-    found("1 events belong to no chain", |events| {
-        let (_, bytes) = row(events, ASHAS);
-        events.insert("eaccount/NOBODY\0\0\0\0\0\0\0\0\u{1}", bytes).unwrap();
+    let key = |rows: &Rows| [&rows.place(b"e", NOBODY)[..], &1_u64.to_be_bytes()].concat();
+    let left = Left::new();
+    left.tamper(|rows| rows.put(&key(rows), &rows.first_event(ASHA_CHAIN).1));
+    left.is_broken(&format!("BROKEN the event of chain {}: ", left.name_of(NOBODY)));
+    found("BROKEN 1 events belong to no chain", |rows| {
+        let mut event = Event::decode(&rows.open(&rows.first_event(ASHA_CHAIN))).unwrap();
+        event.subject = Subject::parse(NOBODY).unwrap();
+        rows.put_sealed(&key(rows), event.encode().unwrap());
     });
 }
 
 #[test]
 fn a_dropped_record_is_found() {
-    found("events belong to no chain", |records| {
-        records.remove("raccount/ACC000000002").unwrap();
+    found("BROKEN 3 events belong to no chain", |rows| {
+        rows.drop(&rows.place(b"r", ASHA_CHAIN));
     });
 }
 
@@ -319,12 +416,33 @@ fn a_store_in_use_is_told() {
 
 #[test]
 fn a_store_that_is_not_there_is_not_made() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store");
-    let config = config(folder.path(), &format!("[store]\nurl = 'fjall:{}'\n", store.display()));
-    let config = config.to_str().unwrap();
-    fails(&["audit", "verify", "--config", config], "", 1, "there is no store at");
+    let left = Left::new();
+    let store = left.folder.path().join("store");
+    let config = of_folder(left.folder.path());
+    let args = ["audit", "verify", "--config", config.to_str().unwrap()];
+    fails(&args, "", 1, &format!("there is no store at {}", store.display()));
     assert!(!store.exists());
+}
+
+#[test]
+fn keys_that_are_not_there_are_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = of_folder(folder.path());
+    let args = ["audit", "verify", "--config", config.to_str().unwrap()];
+    let keys = folder.path().join("keys.sealed");
+    fails(&args, "", 1, &format!("there is no key file at {}", keys.display()));
+    let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(left.collect::<Vec<_>>(), [config], "nothing was made");
+}
+
+/// A configuration with a store and keys in this folder.
+fn of_folder(folder: &Path) -> PathBuf {
+    let at = folder.display();
+    let text = format!(
+        "[store]\nurl = 'fjall:{at}/store'\n\
+         [vault]\nkey_file = '{at}/keys.sealed'\nunseal_file = '{at}/unseal.key'\n"
+    );
+    config(folder, &text)
 }
 
 fn config(folder: &Path, text: &str) -> PathBuf {
@@ -446,11 +564,15 @@ fn a_reader_that_has_gone_is_no_failure() {
     let data = folder.path().join("data");
     assert_eq!(Kunji::sandbox_in(&data).stop(), Some(0));
     let data = data.to_str().unwrap();
+    let unseal = folder.path().join("secrets/unseal.key");
+    let apart = format!("[vault]\nunseal_file = '{}'\n", unseal.display());
+    let config = config(folder.path(), &apart);
+    let config = config.to_str().unwrap();
     for args in [
         &["completions", "bash"][..],
         &["completions", "zsh"],
-        &["check-config"],
-        &["check-config", "--output", "json"],
+        &["check-config", "--config", config],
+        &["check-config", "--config", config, "--output", "json"],
         &["audit", "verify", "--data", data],
         &["sign", "v2", "--sandbox", "--customer", "1234567"],
         &["--help"],

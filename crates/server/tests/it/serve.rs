@@ -26,6 +26,15 @@ key_file = 'data/keys.sealed'
 unseal_file = 'data/unseal.key'
 ";
 
+/// The same with the unseal key where it should lie.
+const OWN_STORE_APART: &str = "
+[store]
+url = 'fjall:data/store'
+[vault]
+key_file = 'data/keys.sealed'
+unseal_file = 'secrets/unseal.key'
+";
+
 /// The store and the keys that a sandbox left in the folder `sand`.
 const SEEDED_STORE: &str = "
 [store]
@@ -119,6 +128,15 @@ fn refused(home: &Home) -> (Option<i32>, String) {
         Ok(_) => panic!("it starts"),
         Err(ended) => ended,
     }
+}
+
+/// Starts a service that must fail and say why: in its last line, and nowhere before.
+#[track_caller]
+fn refused_with(home: &Home, why: &str) {
+    let (code, said) = refused(home);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(said.lines().last(), Some(format!("kunji: {why}").as_str()), "{said}");
+    assert_eq!(said.matches(why).count(), 1, "{said}");
 }
 
 /// Verifies with a bearer key; the verdict or the problem's code.
@@ -514,27 +532,25 @@ fn mark_format(home: &Home, write: impl FnOnce(&fjall::Keyspace)) {
 fn a_store_of_a_newer_format_is_refused() {
     let home = Home::seeded("");
     mark_format(&home, |meta| meta.insert("format", 999_u32.to_be_bytes()).unwrap());
-    let (code, said) = refused(&home);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("has format 999; this build reads 2"), "{said}");
+    refused_with(&home, "the store sand/store-1 has format 999; this build reads 3");
     mark_format(&home, |meta| meta.remove("format").unwrap());
-    let (code, said) = refused(&home);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("does not say what format it has"), "{said}");
+    refused_with(&home, "the store sand/store-1 does not say what format it has");
 }
 
 #[test]
 fn a_weak_token_layout_is_warned_of() {
     let weak = [("zero-iv", ""), ("fixed-iv", "iv = '000102030405060708090a0b0c0d0e0f'")];
+    // Nothing else of it is warned of.
+    let strong = WHO.replace("env:PREPAID_API_KEY", "a key of the vendor, long enough");
     for (layout, iv) in weak {
-        let who = WHO.replace("iv-prefixed", layout) + iv;
-        let (code, said) = Home::new(&[OWN_STORE, &who]).start().stop();
+        let who = strong.replace("iv-prefixed", layout) + iv;
+        let (code, said) = Home::new(&[OWN_STORE_APART, &who]).start().stop();
         assert_eq!(code, Some(0));
         let warned = said.lines().filter(|line| line.contains("\"warn\"")).collect::<Vec<_>>();
         assert_eq!(warned.len(), 1, "{said}");
         assert!(warned[0].contains("client 2000 repeats its initialisation vector"), "{said}");
     }
-    let (_, said) = Home::new(&[OWN_STORE, WHO]).start().stop();
+    let (_, said) = Home::new(&[OWN_STORE_APART, &strong]).start().stop();
     assert!(!said.contains("\"warn\""), "{said}");
 }
 
@@ -688,9 +704,8 @@ fn keys_of_another_store_are_refused() {
     for file in ["keys.sealed", "unseal.key"] {
         fs::copy(other.path("sand").join(file), home.path("sand").join(file)).unwrap();
     }
-    let (code, said) = refused(&home);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("not the one that this store began with"), "{said}");
+    let why = "the key file is not the one that the store sand/store-1 began with";
+    refused_with(&home, why);
 }
 
 #[test]
