@@ -45,8 +45,6 @@ impl Default for GuessBudget {
 #[derive(Debug, Default)]
 struct Heard {
     at: VecDeque<Millis>,
-    /// Verdicts that may be told in a moment.
-    reserved: usize,
     /// Whether a warning was written since the budget was used up.
     is_warned: bool,
 }
@@ -85,19 +83,19 @@ impl GuessBudget {
         }
     }
 
-    /// Sets one wrong verdict of the caller's budget aside, until it is told or turns out to be none.
-    /// `None` when none is left, and the verdict must not be told.
+    /// Takes one wrong verdict that is about to be told from the caller's budget; `false` when none is
+    /// left, and it must not be told.
     #[must_use]
-    pub fn reserve(&self, caller: &Caller, now: Millis) -> Option<Permit<'_>> {
+    pub fn take(&self, caller: &Caller, now: Millis) -> bool {
         if self.settings.wrong_max == 0 {
-            return Some(Permit { budget: self, name: None });
+            return true;
         }
         let mut callers = self.callers();
         let mut name = client(caller);
         if !callers.contains_key(name) && callers.len() >= CALLERS_MAX {
             callers.retain(|_, heard| {
                 heard.forget(now, self.settings.window_ms);
-                !heard.at.is_empty() || heard.reserved > 0
+                !heard.at.is_empty()
             });
             if callers.len() >= CALLERS_MAX {
                 name = "";
@@ -105,11 +103,11 @@ impl GuessBudget {
         }
         let heard = callers.entry(name.to_owned()).or_default();
         heard.forget(now, self.settings.window_ms);
-        if self.is_spent(heard.at.len().saturating_add(heard.reserved)) {
-            return None;
+        if self.is_spent(heard.at.len()) {
+            return false;
         }
-        heard.reserved = heard.reserved.saturating_add(1);
-        Some(Permit { budget: self, name: Some(name.to_owned()) })
+        heard.at.push_back(now);
+        true
     }
 
     fn is_spent(&self, len: usize) -> bool {
@@ -118,34 +116,6 @@ impl GuessBudget {
 
     fn callers(&self) -> MutexGuard<'_, HashMap<String, Heard>> {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A wrong verdict that may be told: given back when it is dropped untold.
-#[derive(Debug)]
-pub struct Permit<'a> {
-    budget: &'a GuessBudget,
-    /// Whose budget it is from; nobody's where there is no limit.
-    name: Option<String>,
-}
-
-impl Permit<'_> {
-    /// The verdict is told.
-    pub fn tell(mut self, now: Millis) {
-        let Some(name) = self.name.take() else { return };
-        if let Some(heard) = self.budget.callers().get_mut(&name) {
-            heard.reserved = heard.reserved.saturating_sub(1);
-            heard.at.push_back(now);
-        }
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        let Some(name) = self.name.take() else { return };
-        if let Some(heard) = self.budget.callers().get_mut(&name) {
-            heard.reserved = heard.reserved.saturating_sub(1);
-        }
     }
 }
 
@@ -179,9 +149,7 @@ mod tests {
 
     #[track_caller]
     fn check_take(budget: &GuessBudget, name: &str, at: i64, expected: bool) {
-        let permit = budget.reserve(&caller(name), Millis(at));
-        assert_eq!(permit.is_some(), expected, "{name} at {at}");
-        permit.into_iter().for_each(|permit| permit.tell(Millis(at)));
+        assert_eq!(budget.take(&caller(name), Millis(at)), expected, "{name} at {at}");
     }
 
     #[test]
@@ -195,20 +163,6 @@ mod tests {
         check_take(&budget, "api:till", 1399, false);
         check_take(&budget, "api:till", 1400, true);
         check_take(&budget, "api:till", 1401, false);
-    }
-
-    #[test]
-    fn what_is_not_told_is_given_back() {
-        let (budget, till) = (budget(2), caller("api:till"));
-        let both = [(); 2].map(|()| budget.reserve(&till, Millis(0)).unwrap());
-        assert!(budget.reserve(&till, Millis(0)).is_none(), "both are under way");
-        assert_eq!(budget.check(&till, Millis(0)), Ok(()), "but nothing was told yet");
-        let [told, untold] = both;
-        told.tell(Millis(0));
-        assert!(budget.reserve(&till, Millis(0)).is_none());
-        drop(untold);
-        budget.reserve(&till, Millis(0)).unwrap().tell(Millis(0));
-        assert!(budget.check(&till, Millis(0)).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use self::psp::Claimed;
 pub use self::turn::{By, Ticket, Turned};
 use crate::aggregate::Kept;
 use crate::audit::{Action, EventError, Head, Subject};
-use crate::budget::{GuessBudget, Permit};
+use crate::budget::GuessBudget;
 use crate::command::{Command, Request, Target};
 use crate::credential::{Credential, Decision, Outcome, Plan};
 use crate::ids::{Caller, CredentialId, CredentialKind, IdError};
@@ -183,16 +183,14 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         let mut asked = self.ask_about(request);
         for _ in 0..COMMIT_TRIES_MAX {
             let stamp = self.clock.stamp();
-            let Some(mut round) = self.round(&mut asked, &stamp).await? else {
+            let Some(round) = self.round(&mut asked, &stamp).await? else {
                 continue;
             };
-            // Given back where the commit does not fit.
-            let permit = self.within_budget(&asked, &mut round, &stamp);
             let (commit, answered) = asked.conclude(round, voice, &stamp)?;
             match self.store.commit(commit).await? {
                 Committed::Done => {
-                    permit.into_iter().for_each(|permit| permit.tell(stamp.now));
-                    return Ok(answered);
+                    let caller = &asked.request.caller;
+                    return Ok(self.within_budget(caller, answered, (voice, &stamp)));
                 }
                 Committed::Conflict => {}
             }
@@ -363,22 +361,21 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
         }
     }
 
-    /// Changes the ruling where it would tell a caller of a wrong secret who has heard of too many:
-    /// the guess counts, but nobody learns what became of it. Else the caller needs a permit to hear.
-    fn within_budget(&self, asked: &Asked, round: &mut Round, stamp: &Stamp) -> Option<Permit<'_>> {
-        let decision = match &mut round.ruling {
-            Ruling::Fresh(decision) | Ruling::Guessed(_, decision) => decision,
-            Ruling::Repeated(_) | Ruling::Duplicate(_) => return None,
-        };
-        if !decision.reason.as_ref().is_some_and(Reason::is_verdict) {
-            return None;
+    /// The answer, unless it tells a caller of a wrong secret who has heard of too many: the guess has
+    /// counted, but nobody learns what became of it. Who repeats the request later may.
+    fn within_budget(
+        &self,
+        caller: &Caller,
+        answered: Answered,
+        (voice, stamp): (&impl Voice, &Stamp),
+    ) -> Answered {
+        let tells = answered.reason.as_ref().is_some_and(Reason::is_verdict);
+        if !tells || self.budget.take(caller, stamp.now) {
+            return answered;
         }
-        let permit = self.budget.reserve(&asked.request.caller, stamp.now);
-        if permit.is_none() {
-            decision.verdict = Err(Refusal::GuessBudgetUsedUp);
-            decision.reason = Some(Reason::GuessBudgetUsedUp);
-        }
-        permit
+        let outcome = Err(Refusal::GuessBudgetUsedUp);
+        let reply = voice.say(Verdict { outcome, credential: None, stamp });
+        Answered { reply, reason: Some(Reason::GuessBudgetUsedUp) }
     }
 
     /// What is said to a request id that was seen before.

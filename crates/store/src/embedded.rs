@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fjall::config::{CompressionPolicy, PartitioningPolicy};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice,
+};
 use kunji_core::audit::{ChainName, Head, Subject};
 use kunji_core::errand::{Errand, ErrandKey, Lane};
 use kunji_core::ids::{CredentialId, Mobile};
@@ -321,21 +323,24 @@ impl Spaces {
 impl Embedded {
     fn record(&self, chain: &ChainName) -> Result<Record, StoreFault> {
         let key = rows::record_key(chain);
-        loop {
-            let row = self.spaces.get(&key)?;
-            let record = match &row {
-                Some(row) => self.rows.open_record(chain, row)?.1,
-                None => Record::default(),
-            };
-            let next = record.head.seq.saturating_add(1);
-            if !self.spaces.holds(&rows::event_key(chain, next))? {
-                return Ok(record);
-            }
-            // A batch may have come between the two looks; then the record has gone on as well.
-            if self.spaces.get(&key)? == row {
-                rows::ensure_level(chain, &record.head, next)?;
-            }
+        let opened = |row: Option<Slice>| match row {
+            Some(row) => self.rows.open_record(chain, &row).map(|(_, record)| record),
+            None => Ok(Record::default()),
+        };
+        let record = opened(self.spaces.get(&key)?)?;
+        if !self.spaces.holds(&rows::event_key(chain, record.head.seq.saturating_add(1)))? {
+            return Ok(record);
         }
+        // A batch may be half seen by two looks. One instant shows all of it or nothing.
+        let read = || StoreFault::of("reading a row");
+        let instant = self.spaces.database.snapshot();
+        let record = opened(instant.get(&self.spaces.rows, &key).map_err(read())?)?;
+        let next = record.head.seq.saturating_add(1);
+        let event = rows::event_key(chain, next);
+        if instant.contains_key(&self.spaces.rows, &event).map_err(read())? {
+            rows::ensure_level(chain, &record.head, next)?;
+        }
+        Ok(record)
     }
 
     fn kept(&self, key: &[u8]) -> Result<Option<Receipt>, StoreFault> {

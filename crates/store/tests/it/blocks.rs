@@ -2,16 +2,17 @@
 //! overtaken.
 
 use kunji_core::aggregate::Kept as _;
-use kunji_core::audit::Subject;
+use kunji_core::audit::{Event, Subject};
 use kunji_core::command::{Command, Target};
 use kunji_core::engine::{COMMIT_TRIES_MAX, Fault};
 use kunji_core::ids::{Caller, CardTail, CredentialId, CredentialKind, CustomerId};
+use kunji_core::reason::Reason;
 use kunji_core::time::{DAY_MS, MINUTE_MS};
 use kunji_store::Memory;
 use kunji_testkit::{Home, sandbox, verify_chains};
 use kunji_vault::{BlockAlg, PinBlock, PinUse, Transit};
 
-use crate::commits::{account, load, next};
+use crate::commits::{account, appended, load, next, verified};
 use crate::engines::{Ahead, Bench, Overtaken};
 use crate::homes::{block_on, on_every_store, vault};
 
@@ -132,9 +133,19 @@ fn overtaken_guess_is_decided_again_on_what_is_true_now() {
         // Somebody's third wrong PIN is committed between our look and our commit.
         let mut record = bench.record().await;
         let mut credential = record.credential().unwrap().clone();
-        credential.pin.blocked_until = Some(bench.engine.clock.now().plus(DAY_MS));
+        let now = bench.engine.clock.now();
+        (credential.pin.tries, credential.pin.blocked_until) = (3, Some(now.plus(DAY_MS)));
+        credential.told.wrong.push(now);
+        let counters = credential.counters();
         record.state = credential.keep();
-        let third = next(&Subject::Credential(bench.id.clone()), &record);
+        let event = Event {
+            verdict: "pin_blocked".to_owned(),
+            detail: Some("wrong_pin 3".to_owned()),
+            reason: Some(Reason::LastTry),
+            after: Some(counters),
+            ..verified(&Subject::Credential(bench.id.clone()), &record)
+        };
+        let third = appended(event, &record);
         bench.engine.store.next(Ahead::Slips(Box::new(third)));
         assert_eq!(bench.verdict(bench.verify("tests", "T1", "4821")).await, "pin_blocked");
         verify_chains(&bench.engine.store.inner);

@@ -30,7 +30,12 @@ pub(crate) fn receipt(body: &str) -> Receipt {
 
 /// The commit that appends one event to a record, and carries nothing else.
 pub(crate) fn next(subject: &Subject, before: &Record) -> Commit {
-    let event = Event {
+    appended(verified(subject, before), before)
+}
+
+/// The next event of a record.
+pub(crate) fn verified(subject: &Subject, before: &Record) -> Event {
+    Event {
         subject: subject.clone(),
         seq: before.head.seq + 1,
         at: Millis(1_000),
@@ -41,10 +46,14 @@ pub(crate) fn next(subject: &Subject, before: &Record) -> Commit {
         detail: None,
         reason: None,
         after: None,
-    };
+    }
+}
+
+/// The commit that appends this event to a record, and carries nothing else.
+pub(crate) fn appended(event: Event, before: &Record) -> Commit {
     let encoded = event.encode().unwrap();
     Commit {
-        subject: subject.clone(),
+        subject: event.subject,
         expected: before.head,
         record: Record { head: before.head.after(&encoded), state: before.state.clone() },
         encoded,

@@ -120,7 +120,8 @@ fn one_id_with_a_hundred_contents_takes_effect_once(mut home: impl Home) {
         assert_eq!(count(&replies), BTreeMap::from([("changed", 1), ("duplicate", 99)]));
         let record = bench.record().await;
         let pin = &record.credential().unwrap().pin;
-        assert_eq!((pin.kept.len(), pin.tries), (2, 0));
+        // One of the others was compared with what was sent first, and counted; then the id was frozen.
+        assert_eq!((pin.kept.len(), pin.tries), (2, 1));
     });
 }
 
