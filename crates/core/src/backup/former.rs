@@ -22,7 +22,7 @@ use kunji_vault::{BlockMark, Fingerprint, PinLength, Verifier};
 #[derive(Deserialize)]
 enum FormerRow {
     Event(Subject, Vec<u8>),
-    Record(Subject, FormerRecord),
+    Record(Subject, Box<FormerRecord>),
     Receipt(ReceiptKey, FormerReceipt),
     Spent(BlockMark),
     Message(Message),
@@ -78,7 +78,7 @@ impl From<FormerRow> for Row {
     fn from(row: FormerRow) -> Self {
         match row {
             FormerRow::Event(subject, encoded) => Self::Event(subject, encoded),
-            FormerRow::Record(subject, record) => Self::Record(subject, Box::new(record.into())),
+            FormerRow::Record(subject, record) => Self::Record(subject, Box::new((*record).into())),
             FormerRow::Receipt(key, receipt) => Self::Receipt(key, receipt.into()),
             FormerRow::Spent(mark) => Self::Spent(mark),
             FormerRow::Message(message) => Self::Message(message),

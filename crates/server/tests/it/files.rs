@@ -257,7 +257,7 @@ fn the_next_sandbox_sweeps_what_a_killed_one_left() {
         next.verify("account", "ACC123456789", "482173")
     );
     assert_eq!([living.stop(), next.stop()], [Some(0), Some(0)]);
-    assert_eq!(entries(folder.path()), [PathBuf::new(); 0]);
+    assert_eq!(entries(folder.path()), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -106,7 +106,12 @@ fn other_format_is_refused() {
                 assert!(*found == format && format < 3);
                 assert!(refused.to_string().contains("kunji import --replaces"), "{refused}");
             }
-            other => panic!("{other}"),
+            other @ (OpenError::InUse(_)
+            | OpenError::HalfFilled(_)
+            | OpenError::Retired(_)
+            | OpenError::OtherKeys(_)
+            | OpenError::Unmarked(_)
+            | OpenError::Engine { .. }) => panic!("{other}"),
         }
     }
     write_row(path, "meta", b"format", &3_u32.to_be_bytes());

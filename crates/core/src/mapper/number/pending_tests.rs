@@ -16,7 +16,9 @@ fn waiting(name: &str, who: &str, succeeds: bool) -> NumberCommand {
         NumberCommand::Register(by) => NumberCommand::Register(waits(by)),
         NumberCommand::Port { by, existing } => NumberCommand::Port { by: waits(by), existing },
         NumberCommand::Update { by, update } => NumberCommand::Update { by: waits(by), update },
-        other => other,
+        other @ (NumberCommand::LookUp
+        | NumberCommand::Settle { .. }
+        | NumberCommand::Told { .. }) => other,
     }
 }
 

@@ -167,7 +167,7 @@ impl Forgery {
         let kept = durable.tamper(|rows| rows.insert(key.clone(), forged)).unwrap().unwrap();
         let found = at_once(durable.load(load));
         durable.tamper(|rows| rows.insert(key, kept)).unwrap();
-        let fault = found.expect_err("a row that nobody sealed");
+        let fault = found.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Altered, "{fault:?}");
         match self.is_taken {
             true => Ok(Loaded { record, ..there }),
