@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::ids::Caller;
+use crate::ids::{Caller, TxnId};
 use crate::time::{MINUTE_MS, Millis};
 
 /// Callers that are told apart; all others together are one more.
@@ -41,10 +41,10 @@ impl Default for GuessBudget {
     }
 }
 
-/// When one caller heard wrong verdicts, the oldest first.
+/// When one caller heard wrong verdicts, and under which ids, the oldest first.
 #[derive(Debug, Default)]
 struct Heard {
-    at: VecDeque<Millis>,
+    told: VecDeque<(Millis, TxnId)>,
     /// Whether a warning was written since the budget was used up.
     is_warned: bool,
 }
@@ -73,8 +73,8 @@ impl GuessBudget {
         let mut callers = self.callers();
         let Some(heard) = callers.get_mut(client(caller)) else { return Ok(()) };
         heard.forget(now, self.settings.window_ms);
-        match heard.at.front() {
-            Some(oldest) if self.is_spent(heard.at.len()) => {
+        match heard.told.front() {
+            Some((oldest, _)) if self.is_spent(heard.told.len()) => {
                 let end = oldest.plus(self.settings.window_ms);
                 let is_first = !std::mem::replace(&mut heard.is_warned, true);
                 Err(BudgetUsedUp { wait_ms: end.0.saturating_sub(now.0).max(1), is_first })
@@ -84,9 +84,9 @@ impl GuessBudget {
     }
 
     /// Takes one wrong verdict that is about to be told from the caller's budget; `false` when none is
-    /// left, and it must not be told.
+    /// left, and it must not be told. What was told under this id already tells nothing new.
     #[must_use]
-    pub fn take(&self, caller: &Caller, now: Millis) -> bool {
+    pub fn take(&self, caller: &Caller, txn: &TxnId, now: Millis) -> bool {
         if self.settings.wrong_max == 0 {
             return true;
         }
@@ -95,7 +95,7 @@ impl GuessBudget {
         if !callers.contains_key(name) && callers.len() >= CALLERS_MAX {
             callers.retain(|_, heard| {
                 heard.forget(now, self.settings.window_ms);
-                !heard.at.is_empty()
+                !heard.told.is_empty()
             });
             if callers.len() >= CALLERS_MAX {
                 name = "";
@@ -103,10 +103,13 @@ impl GuessBudget {
         }
         let heard = callers.entry(name.to_owned()).or_default();
         heard.forget(now, self.settings.window_ms);
-        if self.is_spent(heard.at.len()) {
+        if heard.told.iter().any(|(_, known)| known == txn) {
+            return true;
+        }
+        if self.is_spent(heard.told.len()) {
             return false;
         }
-        heard.at.push_back(now);
+        heard.told.push_back((now, txn.clone()));
         true
     }
 
@@ -121,8 +124,8 @@ impl GuessBudget {
 
 impl Heard {
     fn forget(&mut self, now: Millis, window_ms: i64) {
-        while self.at.front().is_some_and(|at| now >= at.plus(window_ms)) {
-            self.at.pop_front();
+        while self.told.front().is_some_and(|(at, _)| now >= at.plus(window_ms)) {
+            self.told.pop_front();
             self.is_warned = false;
         }
     }
@@ -137,6 +140,8 @@ fn client(caller: &Caller) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     fn caller(name: &str) -> Caller {
@@ -147,9 +152,32 @@ mod tests {
         GuessBudget::new(BudgetSettings { wrong_max, window_ms: 1000 })
     }
 
+    /// Each under an id of its own.
     #[track_caller]
     fn check_take(budget: &GuessBudget, name: &str, at: i64, expected: bool) {
-        assert_eq!(budget.take(&caller(name), Millis(at)), expected, "{name} at {at}");
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let txn = format!("T{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        check_take_of(budget, (name, &txn), at, expected);
+    }
+
+    #[track_caller]
+    fn check_take_of(budget: &GuessBudget, (name, txn): (&str, &str), at: i64, expected: bool) {
+        let taken = budget.take(&caller(name), &TxnId::parse(txn).unwrap(), Millis(at));
+        assert_eq!(taken, expected, "{name} {txn} at {at}");
+    }
+
+    #[test]
+    fn what_was_told_before_is_told_again() {
+        let budget = budget(2);
+        for txn in ["A", "A", "B", "A", "B"] {
+            check_take_of(&budget, ("api:till", txn), 0, true);
+        }
+        check_take_of(&budget, ("api:till", "C"), 0, false);
+        check_take_of(&budget, ("api:till", "A"), 999, true);
+        // It is new again when nobody remembers that it was told.
+        check_take_of(&budget, ("api:till", "C"), 1000, true);
+        check_take_of(&budget, ("api:till", "D"), 1000, true);
+        check_take_of(&budget, ("api:till", "A"), 1000, false);
     }
 
     #[test]

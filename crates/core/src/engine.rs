@@ -189,8 +189,7 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
             let (commit, answered) = asked.conclude(round, voice, &stamp)?;
             match self.store.commit(commit).await? {
                 Committed::Done => {
-                    let caller = &asked.request.caller;
-                    return Ok(self.within_budget(caller, answered, (voice, &stamp)));
+                    return Ok(self.within_budget(&asked.key, answered, (voice, &stamp)));
                 }
                 Committed::Conflict => {}
             }
@@ -365,12 +364,12 @@ impl<S: Store, C: Clock, W: Workers> Engine<S, C, W> {
     /// counted, but nobody learns what became of it. Who repeats the request later may.
     fn within_budget(
         &self,
-        caller: &Caller,
+        key: &ReceiptKey,
         answered: Answered,
         (voice, stamp): (&impl Voice, &Stamp),
     ) -> Answered {
         let tells = answered.reason.as_ref().is_some_and(Reason::is_verdict);
-        if !tells || self.budget.take(caller, stamp.now) {
+        if !tells || self.budget.take(&key.caller, &key.txn, stamp.now) {
             return answered;
         }
         let outcome = Err(Refusal::GuessBudgetUsedUp);
