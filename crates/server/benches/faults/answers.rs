@@ -12,6 +12,8 @@ pub(crate) enum Heard {
     Said(Said),
     /// "Outcome unknown": it is to be sent again.
     Unknown,
+    /// The id is used, and the secrets that came under it may not be compared now.
+    Used,
     Strange,
 }
 
@@ -20,7 +22,36 @@ pub(crate) fn hear(deed: &Deed, object: Object, status: u16, body: &[u8]) -> Hea
     if status >= 500 {
         return Heard::Unknown;
     }
-    read(deed, object, body).map_or(Heard::Strange, Heard::Said)
+    match read(deed, object, body) {
+        Some(said) => Heard::Said(said),
+        None if is_used(deed, body) => Heard::Used,
+        None => Heard::Strange,
+    }
+}
+
+/// Whether a deed with secrets is told that its id is used.
+fn is_used(deed: &Deed, body: &[u8]) -> bool {
+    let Ok(said) = serde_json::from_slice::<Value>(body) else { return false };
+    let is = |said: &Value, place: &str, code: &str| {
+        said.pointer(place).and_then(Value::as_str) == Some(code)
+    };
+    match deed {
+        Deed::Verify { .. } => is(&said, "/code", "duplicate_request"),
+        Deed::Change { .. } => is(&said, "/error/errors/0/errorCode", "E40902"),
+        Deed::Set { .. } => is(&said, "/SetResetMPINResponseBody/code", "U01"),
+        Deed::Reset { .. } => {
+            let token = said.get("token").and_then(Value::as_str).unwrap_or_default();
+            let inner = token_key().ok().and_then(|key| key.open_text(token).ok());
+            let inner = inner.and_then(|inner| serde_json::from_str::<Value>(&inner).ok());
+            inner.is_some_and(|inner| is(&inner, "/responseCode", "1054"))
+        }
+        Deed::RequestOtp { .. }
+        | Deed::ClearTries
+        | Deed::Block
+        | Deed::Unblock
+        | Deed::CreateCard
+        | Deed::Number(..) => false,
+    }
 }
 
 /// The digits of the newest message in an outbox.

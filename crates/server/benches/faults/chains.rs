@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kunji_core::audit::{ChainCheck, Event, Subject};
+use kunji_core::reason::Reason;
 use kunji_core::store::{Row, Scope, StoreFault, Survey as _};
 use kunji_server::config::Place;
 use kunji_store::{Archive, Embedded, EmbeddedSettings, Postgres};
@@ -17,8 +18,14 @@ use crate::history::{Deed, Entry, Kind, Said, Violation, Wish};
 use crate::model::State;
 use crate::people::CAST;
 
-/// The event of a repeated request.
-const REPEATED: &str = "replayed";
+/// Whether it is the event of a repeated request: answered as before, or not compared with what came
+/// before since its PIN was blocked.
+fn is_repeat(event: &Event) -> bool {
+    let until = event.after.and_then(|after| after.blocked_until);
+    let is_blocked = until.is_some_and(|until| event.at < until);
+    let uncompared = event.reason == Some(Reason::RepeatedWhileBlocked) && is_blocked;
+    event.verdict == "replayed" || event.verdict == "duplicate" && uncompared
+}
 
 /// Opens the store while no server has it, and compares; says how many events there are.
 pub(crate) fn compare(
@@ -96,7 +103,7 @@ fn once(chains: &Chains, entries: &[&Entry]) -> Vec<Violation> {
         |subject: &str| subject.starts_with("account/") || subject.starts_with("card/");
     for (subject, events) in chains {
         let counted = credential(subject) || subject.starts_with("number/");
-        for event in events.iter().filter(|event| counted && event.verdict != REPEATED) {
+        for event in events.iter().filter(|event| counted && !is_repeat(event)) {
             if let Some(txn) = &event.txn {
                 *decided.entry(txn.as_str()).or_default() += 1;
             }
@@ -132,7 +139,7 @@ fn retrace(
     nights: &[i64],
 ) -> Option<Violation> {
     let mut nights = nights.iter().copied().peekable();
-    for event in events.iter().filter(|event| event.verdict != REPEATED) {
+    for event in events.iter().filter(|event| !is_repeat(event)) {
         // By the servers' clock, which the nights pushed.
         while nights.next_if(|night| event.at.0 >= *night).is_some() {
             state = state.a_day_later();

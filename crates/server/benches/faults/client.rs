@@ -34,7 +34,7 @@ pub(crate) struct Client {
     line: Option<Line>,
     pub(crate) entries: Vec<Entry>,
     flight: Option<Request>,
-    answered: VecDeque<(String, Request, Answer)>,
+    answered: VecDeque<(String, Deed, Request, Answer)>,
     belief: Arc<Mutex<Belief>>,
     /// The one client of an account that asks for OTPs.
     otps: bool,
@@ -150,7 +150,12 @@ impl Client {
                 self.unknown += 1;
                 return Ok(Step::Lost);
             }
-            Heard::Strange => {
+            // It was answered, the answer was lost, and its PIN is blocked since: nobody learns it.
+            Heard::Used if entry.sends > 1 => {
+                self.flight = None;
+                return Ok(Step::Done);
+            }
+            Heard::Used | Heard::Strange => {
                 let body = String::from_utf8_lossy(&answer.body);
                 let story = format!("{} was answered {} {body}", entry.line(), answer.status);
                 net.report(Violation::of(Kind::Strange, story));
@@ -161,7 +166,7 @@ impl Client {
         entry.ended = Some((tick, said));
         let (txn, deed) = (entry.txn.clone(), entry.deed.clone());
         self.flight = None;
-        self.answered.push_back((txn, request, answer));
+        self.answered.push_back((txn, deed.clone(), request, answer));
         if self.answered.len() > REMEMBERED_MAX {
             self.answered.pop_front();
         }
@@ -198,13 +203,19 @@ impl Client {
         Ok(())
     }
 
-    /// Sends an answered request again: the answer must be the same, byte for byte.
+    /// Sends an answered request again: the answer must be the same, byte for byte, or that the id is
+    /// used.
     fn repeat(&mut self, net: &Net) -> anyhow::Result<Step> {
         let remembered = self.dice.pick(self.answered.make_contiguous()).cloned();
-        let Some((txn, request, first)) = remembered else { return Ok(Step::Done) };
+        let Some((txn, deed, request, first)) = remembered else { return Ok(Step::Done) };
         let Some(again) = self.ask(net, &request)? else { return Ok(Step::Lost) };
         if again.status >= 500 {
             return Ok(Step::Lost);
+        }
+        // While a PIN is blocked, no secret is compared, not even with what came before.
+        let heard = answers::hear(&deed, self.object.1, again.status, &again.body);
+        if heard == Heard::Used {
+            return Ok(Step::Done);
         }
         self.repeats += 1;
         if again != first {

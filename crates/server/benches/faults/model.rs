@@ -25,6 +25,8 @@ pub(crate) struct Pin {
     kept: Vec<String>,
     tries: u8,
     blocked: bool,
+    /// Refusals of a new PIN since it is one of the last, in a day.
+    recalled: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -114,7 +116,7 @@ impl State {
 
 impl Pin {
     fn of(pin: &str) -> Self {
-        Self { kept: vec![pin.to_owned()], tries: 0, blocked: false }
+        Self { kept: vec![pin.to_owned()], tries: 0, blocked: false, recalled: 0 }
     }
 
     fn verify(&self, pin: &str) -> (Self, Said) {
@@ -125,29 +127,33 @@ impl Pin {
                 let tries = self.tries + 1;
                 let blocked = tries >= TRIES_MAX;
                 let said = if blocked { Said::Blocked } else { Said::WrongPin };
-                (Self { tries, blocked, kept: self.kept.clone() }, said)
+                (Self { tries, blocked, ..self.clone() }, said)
             }
         }
     }
 
-    /// Takes a new PIN, unless it was one of the last.
-    fn taken(&self, new: &str) -> Option<Self> {
+    /// Takes a new PIN, unless it was one of the last; told so three times in a day, it is blocked.
+    fn taken(&self, new: &str) -> Result<Self, Self> {
         if self.kept.iter().any(|kept| kept == new) {
-            return None;
+            let recalled = self.recalled + 1;
+            let blocked = self.blocked || recalled >= TRIES_MAX;
+            return Err(Self { recalled, blocked, ..self.clone() });
         }
         let kept = std::iter::once(new.to_owned()).chain(self.kept.iter().cloned());
-        Some(Self { kept: kept.take(HISTORY_LEN).collect(), tries: 0, blocked: false })
+        Ok(Self { kept: kept.take(HISTORY_LEN).collect(), ..self.cleared() })
     }
 
     fn cleared(&self) -> Self {
-        Self { kept: self.kept.clone(), tries: 0, blocked: false }
+        Self { tries: 0, blocked: false, ..self.clone() }
+    }
+
+    fn forgiven(&self) -> Self {
+        Self { recalled: 0, ..self.cleared() }
     }
 
     fn a_day_later(&self) -> Self {
-        match self.blocked {
-            true => self.cleared(),
-            false => self.clone(),
-        }
+        let later = if self.blocked { self.cleared() } else { self.clone() };
+        Self { recalled: 0, ..later }
     }
 }
 
@@ -159,12 +165,12 @@ impl Account {
             Deed::Change { old, new } => match self.pin.verify(old) {
                 // Who knows the old PIN has proved it, whatever the new one is.
                 (proved, Said::Verified) => with(match proved.taken(new) {
-                    Some(taken) => (taken, Said::Changed),
-                    None => (proved, Said::PinRefused),
+                    Ok(taken) => (taken, Said::Changed),
+                    Err(refused) => (refused, Said::PinRefused),
                 }),
                 refused => with(refused),
             },
-            Deed::ClearTries => with((self.pin.cleared(), Said::TriesCleared)),
+            Deed::ClearTries => with((self.pin.forgiven(), Said::TriesCleared)),
             Deed::RequestOtp { .. } | Deed::Set { .. } if self.failures >= REGISTRATIONS_MAX => {
                 (self.clone(), Said::RegistrationBlocked)
             }
@@ -196,8 +202,8 @@ impl Account {
             return (Self { otp, failures: self.failures + 1, pin: self.pin.clone() }, said);
         }
         match self.pin.taken(new) {
-            Some(pin) => (Self { pin, otp: None, failures: 0 }, Said::PinSet),
-            None => (self.clone(), Said::PinRefused),
+            Ok(pin) => (Self { pin, otp: None, failures: 0 }, Said::PinSet),
+            Err(pin) => (Self { pin, ..self.clone() }, Said::PinRefused),
         }
     }
 }
@@ -208,11 +214,11 @@ impl Card {
         let blocked = |blocked| Self { blocked, ..self.clone() };
         Some(match deed {
             Deed::Verify { pin } => with(self.pin.verify(pin)),
-            Deed::ClearTries => with((self.pin.cleared(), Said::TriesCleared)),
+            Deed::ClearTries => with((self.pin.forgiven(), Said::TriesCleared)),
             Deed::Reset { .. } if self.blocked => (self.clone(), Said::CardUnusable),
             Deed::Reset { new } => match self.pin.taken(new) {
-                Some(pin) => with((pin, Said::PinSet)),
-                None => (self.clone(), Said::PinRefused),
+                Ok(pin) => with((pin, Said::PinSet)),
+                Err(pin) => with((pin, Said::PinRefused)),
             },
             Deed::Block if self.blocked => (self.clone(), Said::AlreadyBlocked),
             Deed::Block => (blocked(true), Said::CardBlocked),
