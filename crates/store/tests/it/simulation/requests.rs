@@ -233,12 +233,13 @@ fn command(act: &Act, otp: Option<&str>) -> Command {
             new: block(to),
             holder: *holder,
         },
-        Act::VerifyHolder { holder, .. } => {
+        Act::VerifyHolder { who, holder } => {
             let email = match holder {
                 HolderWord::Contact | HolderWord::Face => "holder@example.com",
                 HolderWord::OtherContact | HolderWord::OtherFace => "other@example.com",
             };
-            let (mobile, email) = (Mobile::parse(MOBILE).unwrap(), email.to_owned());
+            let mobile = if who.starts_with('7') { NEW_MOBILE } else { MOBILE };
+            let (mobile, email) = (Mobile::parse(mobile).unwrap(), email.to_owned());
             Command::VerifyHolder(HolderClaim::Contact { mobile, email })
         }
         Act::Inquire { who, claim } => {
