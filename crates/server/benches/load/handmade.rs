@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
+use kunji_core::audit::{ChainName, Subject};
 use kunji_store::{Archive, Postgres, PostgresPlace};
 use kunji_vault::{KeyRing, Opening, PinBlock, PinUse, Transit, Vault, sha256};
 use serde_json::Value;
@@ -40,16 +41,16 @@ const LOAD: &str = "SELECT (SELECT row FROM record WHERE subject = $1), \
      (SELECT head FROM record WHERE subject = $1), (SELECT version FROM record WHERE subject = $1)";
 const WRITE: &str = "WITH w AS (\
          UPDATE record r SET version = g.version, head = g.head, row = g.row \
-         FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bytea[]) \
+         FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bytea[]) \
              AS g (subject, before, version, head, row) \
          WHERE r.subject = g.subject AND r.head = g.before RETURNING r.subject), \
      e AS (INSERT INTO event (subject, seq, tag, row) \
          SELECT x.subject, x.seq, 0, x.row \
-         FROM unnest($1::text[], $3::bigint[], $6::bytea[]) AS x (subject, seq, row) \
+         FROM unnest($1::bytea[], $3::bigint[], $6::bytea[]) AS x (subject, seq, row) \
          JOIN w USING (subject)), \
      u AS (INSERT INTO used (subject, name, row) \
          SELECT x.subject, x.name, x.row \
-         FROM unnest($7::text[], $8::bytea[], $9::bytea[]) AS x (subject, name, row) \
+         FROM unnest($7::bytea[], $8::bytea[], $9::bytea[]) AS x (subject, name, row) \
          JOIN w USING (subject)) \
      SELECT subject FROM w";
 const NAIVE: [&str; 6] = [
@@ -71,7 +72,7 @@ struct Sample {
 
 /// What one change writes.
 struct Wanted {
-    subject: String,
+    subject: Vec<u8>,
     before: Vec<u8>,
     version: i64,
     head: Vec<u8>,
@@ -89,6 +90,8 @@ pub(crate) struct Handmade {
     free: Mutex<mpsc::Receiver<Own>>,
     give_back: mpsc::Sender<Own>,
     sample: Arc<Sample>,
+    /// Names the rows.
+    vault: Arc<Vault>,
     batches: Arc<AtomicU64>,
 }
 
@@ -98,7 +101,8 @@ impl Handmade {
     /// Fills the tables as the store does, learns what its rows are like, and connects.
     async fn connect(design: Design, url: &str, connections: usize) -> anyhow::Result<Self> {
         let place = store::fresh_place(url)?;
-        let sample = Arc::new(plant(place.clone(), url).await?);
+        let vault = Arc::new(Vault::new(KeyRing::ephemeral()?));
+        let sample = Arc::new(plant(place.clone(), url, &vault).await?);
         let (give_back, free) = mpsc::channel(connections.max(1));
         let batches = Arc::<AtomicU64>::default();
         let mut handmade = Self {
@@ -109,6 +113,7 @@ impl Handmade {
             free: Mutex::new(free),
             give_back,
             sample,
+            vault,
             batches,
         };
         match design {
@@ -143,7 +148,8 @@ impl Handmade {
 
     /// One durable change of an account that nobody else changes now.
     async fn change(&self, reference: &str, txn: &str) -> anyhow::Result<()> {
-        let subject = format!("account/{reference}");
+        let subject = Subject::parse(&format!("account/{reference}"))?;
+        let subject = ChainName::of(&self.vault, &subject).0.to_vec();
         let digest = sha256(&[txn.as_bytes()]);
         let (marks, _) = digest.as_chunks::<16>();
         let receipt = format!("caxis:changempin\0{txn}").into_bytes();
@@ -162,7 +168,7 @@ impl Handmade {
 
     async fn batched(
         &self,
-        subject: String,
+        subject: Vec<u8>,
         names: Vec<Vec<u8>>,
         head: Vec<u8>,
     ) -> anyhow::Result<()> {
@@ -183,7 +189,7 @@ impl Handmade {
     async fn naive(
         &self,
         (client, statements): &Own,
-        subject: &str,
+        subject: &[u8],
         (names, head): (&[Vec<u8>], &[u8]),
     ) -> anyhow::Result<()> {
         let [record, receipt, marks, update, event, used] = &statements[..] else {
@@ -217,11 +223,10 @@ async fn connect(url: &str, schema: &str) -> anyhow::Result<Client> {
 }
 
 /// Has the store make one change of each account, and keeps what the rows of one look like.
-async fn plant(place: PostgresPlace, url: &str) -> anyhow::Result<Sample> {
-    let vault = Arc::new(Vault::new(KeyRing::ephemeral()?));
+async fn plant(place: PostgresPlace, url: &str, vault: &Arc<Vault>) -> anyhow::Result<Sample> {
     let schema = place.schema.clone();
-    let store = Archive::Postgres(Box::new(Postgres::open(place, None, Arc::clone(&vault))?));
-    for credential in store::credentials(&vault)? {
+    let store = Archive::Postgres(Box::new(Postgres::open(place, None, Arc::clone(vault))?));
+    for credential in store::credentials(vault)? {
         store::change(&store, &credential).await?;
     }
     let client = connect(url, &schema).await?;
@@ -241,14 +246,14 @@ async fn write_all(
     let mut batch = Vec::new();
     while wanted.recv_many(&mut batch, BATCH_LEN_MAX).await > 0 {
         let each = |of: fn(&Wanted) -> &[u8]| batch.iter().map(of).collect::<Vec<_>>();
-        let subjects: Vec<_> = batch.iter().map(|one| one.subject.as_str()).collect();
+        let subjects: Vec<_> = batch.iter().map(|one| &one.subject[..]).collect();
         let versions: Vec<_> = batch.iter().map(|one| one.version).collect();
         let (befores, heads) = (each(|one| &one.before), each(|one| &one.head));
         let records = vec![&sample.record[..]; batch.len()];
         let events = vec![&sample.event[..]; batch.len()];
         let owners: Vec<_> = batch
             .iter()
-            .flat_map(|one| std::iter::repeat_n(one.subject.as_str(), one.names.len()))
+            .flat_map(|one| std::iter::repeat_n(&one.subject[..], one.names.len()))
             .collect();
         let names: Vec<_> =
             batch.iter().flat_map(|one| one.names.iter().map(Vec::as_slice)).collect();
