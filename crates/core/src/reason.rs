@@ -134,7 +134,7 @@ pub enum Reason {
         until: Millis,
     },
     /// The new PIN breaks a rule.
-    NewPin(WeakPin),
+    NewPin(Weakness),
     /// Too many registrations failed.
     RegistrationBlocked {
         /// Until when, in milliseconds since 1970.
@@ -175,53 +175,6 @@ pub enum Reason {
         /// One plain sentence.
         sentence: Name,
     },
-}
-
-/// Which rule a new PIN breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WeakPin {
-    /// It holds something else than ASCII digits.
-    NotDigits,
-    /// It has another length than the product's.
-    WrongLength,
-    /// Every step is one up, or every step is one down.
-    Sequential,
-    /// All digits are equal, or too many in a row are.
-    Repeated,
-    /// It tells the date of birth.
-    BirthDate,
-    /// It is one of the last three.
-    Recent,
-    /// It is on the blocklist.
-    Listed,
-}
-
-impl From<Weakness> for WeakPin {
-    fn from(weakness: Weakness) -> Self {
-        match weakness {
-            Weakness::NotDigits => Self::NotDigits,
-            Weakness::WrongLength => Self::WrongLength,
-            Weakness::Sequential => Self::Sequential,
-            Weakness::Repeated => Self::Repeated,
-            Weakness::BirthDate => Self::BirthDate,
-            Weakness::Recent => Self::Recent,
-            Weakness::Listed => Self::Listed,
-        }
-    }
-}
-
-impl WeakPin {
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::NotDigits => "the new PIN holds something else than digits",
-            Self::WrongLength => "the new PIN has another length than the product demands",
-            Self::Sequential => "the new PIN is sequential",
-            Self::Repeated => "the new PIN repeats a digit too often",
-            Self::BirthDate => "the new PIN tells the date of birth",
-            Self::Recent => "the new PIN is one of the last three",
-            Self::Listed => "the new PIN is on the blocklist",
-        }
-    }
 }
 
 impl Reason {
@@ -267,7 +220,7 @@ impl Reason {
                 | Self::OtherSecret
                 | Self::WrongOtp
                 | Self::WrongAtmPin
-                | Self::NewPin(WeakPin::Recent)
+                | Self::NewPin(Weakness::Recent)
         )
     }
 
@@ -414,7 +367,7 @@ impl fmt::Display for Reason {
             Self::PinBlocked { until } => {
                 write!(f, "the PIN is blocked until {} (milliseconds since 1970)", until.0)
             }
-            Self::NewPin(rule) => f.write_str(rule.sentence()),
+            Self::NewPin(weakness) => write!(f, "the new PIN {weakness}"),
             Self::RegistrationBlocked { until } => write!(
                 f,
                 "too many registrations failed; the next one is heard at {} (milliseconds since \

@@ -123,7 +123,7 @@ impl From<Refusal> for Reason {
             Refusal::PinNotSet => Self::PinNotSet,
             Refusal::WrongPin { tries_left } => Self::WrongPin { tries_left },
             Refusal::PinBlocked { until } => Self::PinBlocked { until },
-            Refusal::PinRefused(weakness) => Self::NewPin(weakness.into()),
+            Refusal::PinRefused(weakness) => Self::NewPin(weakness),
             Refusal::RegistrationBlocked { until } => Self::RegistrationBlocked { until },
             Refusal::NoSuchDebitCard => Self::NoSuchDebitCard,
             Refusal::DebitCardExpired => Self::DebitCardExpired,

@@ -1,5 +1,6 @@
 //! The rules that a new PIN must meet.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -177,6 +178,8 @@ fn tells(digits: &[u8], birth: BirthDate) -> bool {
 }
 
 /// The rule that a PIN breaks; for the audit, never for a reply.
+///
+/// Events keep it by its place in this list, so that new ones go to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weakness {
@@ -209,6 +212,21 @@ impl Weakness {
             Self::Recent => "recent",
             Self::Listed => "listed",
         }
+    }
+}
+
+/// What the PIN does wrong: the end of a sentence that begins with "the new PIN".
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotDigits => "holds something else than digits",
+            Self::WrongLength => "has another length than the product demands",
+            Self::Sequential => "is sequential",
+            Self::Repeated => "repeats a digit too often",
+            Self::BirthDate => "tells the date of birth",
+            Self::Recent => "is one of the last three",
+            Self::Listed => "is on the blocklist",
+        })
     }
 }
 
