@@ -6,6 +6,7 @@
 mod chains;
 mod clock;
 mod engine_stage;
+mod folder;
 mod perform;
 mod pooler;
 mod postgres;
@@ -17,6 +18,7 @@ mod voice;
 pub use chains::verify_chains;
 pub use clock::FakeClock;
 pub use engine_stage::{EngineStage, Home, Transport};
+pub use folder::copy_folder;
 pub use perform::{Played, Stage, Tally, perform, perform_all};
 pub use pooler::Pooler;
 pub use postgres::Cluster;

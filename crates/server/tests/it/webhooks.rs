@@ -226,6 +226,19 @@ fn refused_events_do_not_hide_those_behind_them() {
     assert_eq!(heard.told(), told(DISABLED, "ACTIVE"));
 }
 
+/// A sandbox that tells this receiver, keeps its data here and has its metrics at this port.
+fn telling(receiver: &Receiver, data: &Path, metrics: u16) -> Kunji {
+    Kunji::start(&[
+        "sandbox",
+        "--data",
+        data.to_str().unwrap(),
+        "--webhook",
+        &receiver.url(),
+        "--metrics-listen",
+        &format!("127.0.0.1:{metrics}"),
+    ])
+}
+
 #[test]
 fn an_event_is_given_up_after_a_day_and_the_next_one_told() {
     let dir = tempfile::tempdir().unwrap();
@@ -234,15 +247,7 @@ fn an_event_is_given_up_after_a_day_and_the_next_one_told() {
         _ => TAKEN,
     });
     let metrics = free_port();
-    let kunji = Kunji::start(&[
-        "sandbox",
-        "--data",
-        dir.path().to_str().unwrap(),
-        "--webhook",
-        &receiver.url(),
-        "--metrics-listen",
-        &format!("127.0.0.1:{metrics}"),
-    ]);
+    let kunji = telling(&receiver, dir.path(), metrics);
     change(&kunji, "DISABLE", ACTIVE);
     let first = receiver.next();
     counted(metrics, "refused", 1);
@@ -529,15 +534,7 @@ fn a_receiver_that_is_gone_is_not_told_again() {
         _ => TAKEN,
     });
     let metrics = free_port();
-    let kunji = Kunji::start(&[
-        "sandbox",
-        "--data",
-        dir.path().to_str().unwrap(),
-        "--webhook",
-        &receiver.url(),
-        "--metrics-listen",
-        &format!("127.0.0.1:{metrics}"),
-    ]);
+    let kunji = telling(&receiver, dir.path(), metrics);
     change(&kunji, "DISABLE", ACTIVE);
     assert_eq!(receiver.next().told(), told(ACTIVE, "INACTIVE"));
     counted(metrics, "gone", 1);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kunji_core::audit::ChainName;
 use kunji_core::store::{Commit, Committed, Record, Store, Survey};
 use kunji_store::{Embedded, EmbeddedSettings, OpenError};
-use kunji_testkit::{Home, verify_chains};
+use kunji_testkit::{Home, copy_folder, verify_chains};
 use kunji_vault::BlockMark;
 use tempfile::TempDir;
 
@@ -185,22 +185,10 @@ fn journal(folder: &Path) -> PathBuf {
     found.pop().unwrap()
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
-
 /// Damages the last bytes of a copied store's journal; the rest must come back whole.
 fn check_torn(source: &Path, torn: u64, damage: impl Fn(&mut fs::File, u64)) -> usize {
     let folder = TempDir::new().unwrap();
-    copy(source, folder.path());
+    copy_folder(source, folder.path());
     let path = journal(folder.path());
     let mut file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let len = file.metadata().unwrap().len();

@@ -1,9 +1,9 @@
 //! What the build before kept: its backups are read, and its stores are replaced by them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use kunji_testkit::copy_folder;
 use serde_json::json;
 
 use super::{ASHA, Ground, JOHN, on_both_engines, right};
@@ -15,26 +15,10 @@ on_both_engines!(
     newer_store_tells_an_older_backup_nothing
 );
 
-/// Everything under a folder, and the folders that are empty where git keeps none.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => {
-                fs::copy(entry.path(), &target).unwrap();
-                fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
-            }
-        }
-    }
-}
-
 /// A sandbox as the build before left it, and its backup.
 fn former(ground: &Ground) {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format_2");
-    copy(&kept, &ground.path("old"));
+    copy_folder(&kept, &ground.path("old"));
     let store = ground.path("old/store-1");
     fs::rename(ground.path("old/store"), &store).unwrap();
     for space in 0..3 {
