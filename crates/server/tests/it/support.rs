@@ -427,9 +427,10 @@ pub(crate) fn keys_in(dir: &Path) -> Arc<Vault> {
     Arc::new(kunji_server::backup::open_keys(&keys, &unseal).unwrap())
 }
 
-/// An id that no other request of this test run has.
+/// An id that no other request of this test run has, nor any in the kept store of format 2: theirs
+/// are all below the first one.
 pub(crate) fn fresh(prefix: &str) -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
+    static NEXT: AtomicU64 = AtomicU64::new(100_001);
     format!("{prefix}{:06}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
