@@ -81,7 +81,9 @@ pub fn hand_over(names: &BTreeSet<String>) -> io::Result<()> {
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(LEN_MAX));
     for name in &names {
-        let value = Zeroizing::new(std::env::var(name).map_err(io::Error::other)?);
+        // What the library says of a value that is no text would show it.
+        let value = std::env::var(name).map_err(|_| io::Error::other("one of them is not text"))?;
+        let value = Zeroizing::new(value);
         let len = bytes.len().saturating_add(name.len()).saturating_add(value.len());
         if len.saturating_add(2) > LEN_MAX {
             return Err(io::Error::other("they are too long together"));

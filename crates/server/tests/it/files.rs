@@ -1,6 +1,8 @@
 //! Files and variables that secrets come from, and files that the binary leaves behind.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -189,6 +191,17 @@ fn secrets_of_variables_leave_the_environment() {
     let (code, said) = watched.stop();
     assert_eq!(code, Some(0));
     assert!(!said.contains("stay in this process's environment"), "{said}");
+}
+
+#[test]
+fn a_secret_that_is_no_text_is_not_shown() {
+    let home = Home::new("");
+    let url = OsStr::from_bytes(b"postgres://kunji:s3cret\xe4word@db.invalid/kunji");
+    let mut command = home.command("serve");
+    command.args(["--listen", "127.0.0.1:0"]).env("KUNJI_STORE__URL", url);
+    let said = Watched::start(command).map_or_else(|(_, said)| said, |watched| watched.stop().1);
+    assert!(said.contains("one of them is not text"), "{said}");
+    assert!(!said.contains("s3cret") && !said.contains("word@db"), "{said}");
 }
 
 #[test]
