@@ -157,8 +157,12 @@ impl App {
         if let Some(serial) = serials.draw() {
             return Ok(serial);
         }
-        let issuer = self.issuer();
-        let block = self.act("serials", async move { boot::take_serials(&issuer).await });
+        let (issuer, origin) = {
+            // Both of one store: whoever puts another one in place changes both under this lock.
+            let place = self.shared.issuer.read().unwrap_or_else(PoisonError::into_inner);
+            (Arc::clone(&place), serials.origin())
+        };
+        let block = self.act("serials", async move { boot::take_serials(&issuer, origin).await });
         serials.refill(block.await?);
         serials.draw().ok_or(Fault::Busy)
     }

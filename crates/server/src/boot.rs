@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use kunji_core::audit::{Action, Event, Subject};
+use kunji_core::audit::{Action, Event, Head, Subject};
 use kunji_core::budget::GuessBudget;
 use kunji_core::engine::{Engine, Fault, noted};
 use kunji_core::ids::Caller;
@@ -20,7 +20,7 @@ use kunji_vault::{KeyFault, KeyRing, Vault};
 use crate::app::Issuer;
 use crate::clock::ServiceClock;
 use crate::config::{Config, Files, Place};
-use crate::serials::{BLOCK_LEN, Block};
+use crate::serials::{BLOCK_LEN, Block, Origin};
 use crate::telemetry::Metrics;
 use crate::wall;
 use crate::workers::RsaWorkers;
@@ -191,31 +191,32 @@ pub async fn note_start(issuer: Issuer, config: &Config) -> Result<Start, BootEr
         KeysKnown::Some => return Err(BootError::OlderKeys(config.files.key_file.clone())),
         KeysKnown::NotTheFirst => return Err(BootError::OtherKeys),
     }
-    let serials = noted_block(&issuer, Action::Started, issuer.vault.key_names()).await?;
-    Ok(Start { issuer, serials })
+    let head = note(&issuer, Action::Started, issuer.vault.key_names()).await?;
+    let first = issuer.store.first_event(&Subject::Service)?;
+    let origin = Origin::of(&first.unwrap_or_default());
+    Ok(Start { issuer, serials: Block::of(origin, head) })
 }
 
 /// Records which keys this process has: a store remembers them before anything is made with them.
 ///
 /// # Errors
 /// `Fault` when the event cannot be made durable.
-pub async fn note_keys(issuer: &Issuer, action: Action) -> Result<(), Fault> {
-    issuer.note(Caller::parse("service")?, action, issuer.vault.key_names()).await.map(drop)
+pub async fn note_keys(issuer: &Issuer) -> Result<(), Fault> {
+    note(issuer, Action::Keys, issuer.vault.key_names()).await.map(drop)
 }
 
-/// Takes a further block of serials.
+/// Takes a further block of serials; the event's place in the chain gives it.
 ///
 /// # Errors
 /// `Fault` when the event that gives it cannot be made durable.
-pub async fn take_serials(issuer: &Issuer) -> Result<Block, Fault> {
-    noted_block(issuer, Action::Serials, format!("{BLOCK_LEN} more")).await
+pub async fn take_serials(issuer: &Issuer, origin: Origin) -> Result<Block, Fault> {
+    let head = note(issuer, Action::Serials, format!("{BLOCK_LEN} more")).await?;
+    Ok(Block::of(origin, head))
 }
 
-/// Leaves an event of the service; its place in the chain gives a block of serials.
-async fn noted_block(issuer: &Issuer, action: Action, detail: String) -> Result<Block, Fault> {
-    let head = issuer.note(Caller::parse("service")?, action, detail).await?;
-    let first = issuer.store.first_event(&Subject::Service)?;
-    Ok(Block::of(&first.unwrap_or_default(), head))
+/// Leaves an event of the service, and gives the head that it leads to.
+async fn note(issuer: &Issuer, action: Action, detail: String) -> Result<Head, Fault> {
+    issuer.note(Caller::parse("service")?, action, detail).await
 }
 
 /// The first start over a store that is filled before any process serves it: from then on it opens

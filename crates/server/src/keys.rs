@@ -9,7 +9,6 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kunji_core::audit::Action;
 use kunji_vault::{KeyState, Vault};
 use tokio::sync::watch;
 
@@ -55,7 +54,7 @@ impl Follower {
         }
         let versions = live(&issuer.vault);
         if versions != self.noted {
-            if let Err(fault) = boot::note_keys(&issuer, Action::Keys).await {
+            if let Err(fault) = boot::note_keys(&issuer).await {
                 // Until it is noted, the new keys make nothing.
                 return app.report(&fault, "keys");
             }

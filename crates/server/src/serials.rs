@@ -9,7 +9,7 @@
 //! backup gives the serials of the time in between again.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kunji_core::audit::Head;
 use tokio::sync::{Mutex as Queue, MutexGuard as Turn};
@@ -22,7 +22,7 @@ const ALL: u64 = 9_999_999_999;
 /// One process's block of serials.
 #[derive(Debug)]
 pub struct Serials {
-    left: Mutex<Range<u64>>,
+    block: Mutex<Block>,
     refilling: Queue<()>,
 }
 
@@ -30,38 +30,61 @@ pub struct Serials {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Serial(u64);
 
+/// Where the count of one store begins. Each has another one, as its first event has it: a sandbox
+/// that starts over does not begin with the same serials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin(u64);
+
+impl Origin {
+    /// The one of the store whose service's chain begins with this event.
+    #[must_use]
+    pub fn of(first_event: &[u8]) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = Head::default().after(first_event).hash;
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]) % ALL)
+    }
+}
+
 /// The serials that one event of the service's chain gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block(Range<u64>);
+pub struct Block {
+    origin: Origin,
+    left: Range<u64>,
+}
 
 impl Block {
-    /// The block of the event that leads to a head. Each store counts from somewhere else, as its
-    /// first event has it: a sandbox that starts over does not begin with the same serials.
+    /// The block of the event that leads to a head.
     #[must_use]
-    pub fn of(first_event: &[u8], head: Head) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = Head::default().after(first_event).hash;
-        let origin = u64::from_be_bytes([a, b, c, d, e, f, g, h]) % ALL;
-        let start = origin.saturating_add(head.seq.saturating_mul(BLOCK_LEN));
-        Self(start..start.saturating_add(BLOCK_LEN))
+    pub fn of(origin: Origin, head: Head) -> Self {
+        let start = origin.0.saturating_add(head.seq.saturating_mul(BLOCK_LEN));
+        Self { origin, left: start..start.saturating_add(BLOCK_LEN) }
     }
 }
 
 impl Serials {
     /// Begins with a block.
     #[must_use]
-    pub fn new(Block(left): Block) -> Self {
-        Self { left: Mutex::new(left), refilling: Queue::new(()) }
+    pub fn new(block: Block) -> Self {
+        Self { block: Mutex::new(block), refilling: Queue::new(()) }
     }
 
     /// Takes the next serial, if there is one left.
     pub fn draw(&self) -> Option<Serial> {
-        let drawn = self.left.lock().unwrap_or_else(PoisonError::into_inner).next()?;
+        let drawn = self.block().left.next()?;
         Some(Serial(drawn % ALL + 1))
     }
 
+    /// Where the count begins that this goes on with.
+    pub fn origin(&self) -> Origin {
+        self.block().origin
+    }
+
     /// Goes on with another block.
-    pub fn refill(&self, Block(left): Block) {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    pub fn refill(&self, block: Block) {
+        *self.block() = block;
+    }
+
+    fn block(&self) -> MutexGuard<'_, Block> {
+        self.block.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nobody else fetches a block: one is enough for all who wait.
@@ -89,7 +112,7 @@ mod tests {
     }
 
     fn drawn(first_event: &[u8], seq: u64) -> Vec<u64> {
-        let serials = Serials::new(Block::of(first_event, head(seq)));
+        let serials = Serials::new(Block::of(Origin::of(first_event), head(seq)));
         std::iter::from_fn(|| serials.draw().map(Serial::number)).collect()
     }
 
@@ -108,17 +131,18 @@ mod tests {
 
     #[test]
     fn the_count_goes_over_its_end_without_a_zero() {
-        let serials = Serials::new(Block(ALL - 2..ALL + 1));
+        let block = |left| Block { origin: Origin(0), left };
+        let serials = Serials::new(block(ALL - 2..ALL + 1));
         let drawn: Vec<_> = std::iter::from_fn(|| serials.draw().map(Serial::number)).collect();
         assert_eq!(drawn, [ALL - 1, ALL, 1]);
-        serials.refill(Block(5..6));
+        serials.refill(block(5..6));
         assert_eq!(serials.draw(), Some(Serial(6)));
         assert_eq!(serials.draw(), None);
     }
 
     #[test]
     fn threads_share_a_block() {
-        let serials = Serials::new(Block::of(b"first", head(1)));
+        let serials = Serials::new(Block::of(Origin::of(b"first"), head(1)));
         let draw = || std::iter::from_fn(|| serials.draw()).collect::<Vec<_>>();
         let drawn = std::thread::scope(|scope| {
             let threads = [scope.spawn(draw), scope.spawn(draw), scope.spawn(draw)];
