@@ -1,6 +1,7 @@
 //! The one writer: takes what is queued, writes it as one durable batch, then answers.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -33,6 +34,7 @@ struct Queued {
 /// The way to the writer's thread; dropping it waits until all that is queued is written.
 pub(super) struct Writer {
     queue: Option<SyncSender<Queued>>,
+    failed: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -44,14 +46,18 @@ impl Writer {
         stand: Stand,
     ) -> io::Result<Self> {
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
+        let failed = Arc::new(AtomicBool::new(false));
+        let work = Work { spaces, pending, settings, stand, failed: Arc::clone(&failed) };
         let thread = std::thread::Builder::new()
             .name("kunji-writer".to_owned())
-            .spawn(move || write_all(&spaces, &pending, &queued, &settings, &stand))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+            .spawn(move || work.write_all(&queued))?;
+        Ok(Self { queue: Some(queue), failed, thread: Some(thread) })
     }
 
+    /// Whether commits are written: no longer when the first caller hears that a batch failed.
     pub(super) fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        let runs = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        runs && !self.failed.load(Ordering::Acquire)
     }
 
     /// Queues a commit that fits, and shows it to the loads that follow.
@@ -85,47 +91,59 @@ impl Drop for Writer {
     }
 }
 
-/// Runs until the queue is closed, or until a batch fails: then nobody may go on.
-fn write_all(
-    spaces: &Spaces,
-    pending: &Mutex<Pending>,
-    queued: &Receiver<Queued>,
-    settings: &EmbeddedSettings,
-    stand: &Stand,
-) {
-    let mut batch = Vec::with_capacity(settings.batch_len_max);
-    let mut in_company = false;
-    while let Ok(first) = queued.recv() {
-        batch.push(first);
-        if in_company {
-            std::thread::sleep(COMPANY_WAIT);
+/// What the writer's thread works with.
+struct Work {
+    spaces: Arc<Spaces>,
+    pending: Arc<Mutex<Pending>>,
+    settings: EmbeddedSettings,
+    stand: Stand,
+    failed: Arc<AtomicBool>,
+}
+
+impl Work {
+    /// Runs until the queue is closed, or until a batch fails: then nobody may go on.
+    fn write_all(&self, queued: &Receiver<Queued>) {
+        let batch_len_max = self.settings.batch_len_max;
+        let mut batch = Vec::with_capacity(batch_len_max);
+        let mut in_company = false;
+        while let Ok(first) = queued.recv() {
+            batch.push(first);
+            if in_company {
+                std::thread::sleep(COMPANY_WAIT);
+            }
+            batch.extend(queued.try_iter().take(batch_len_max.saturating_sub(1)));
+            in_company = batch.len() > 1;
+            let written = write(&self.spaces, &batch);
+            if let Some(report) = &self.settings.on_batch {
+                report(batch.len());
+            }
+            match written {
+                Ok(()) => self.tell_durable(&mut batch),
+                Err(_) => return self.tell_failed(batch),
+            }
         }
-        batch.extend(queued.try_iter().take(settings.batch_len_max.saturating_sub(1)));
-        in_company = batch.len() > 1;
-        let written = write(spaces, &batch);
-        if let Some(report) = &settings.on_batch {
-            report(batch.len());
-        }
-        let failed = written.is_err();
-        match failed {
-            true => stand.unknown(),
-            false => stand.durable(batch.iter().map(|queued| &*queued.entry)),
-        }
-        if !failed && let Ok(mut pending) = pending.lock() {
-            for Queued { entry, ticket, .. } in &batch {
+    }
+
+    fn tell_durable(&self, batch: &mut Vec<Queued>) {
+        self.stand.durable(batch.iter().map(|queued| &*queued.entry));
+        if let Ok(mut pending) = self.pending.lock() {
+            for Queued { entry, ticket, .. } in &*batch {
                 pending.forget(entry, *ticket);
             }
         }
         for Queued { answer, .. } in batch.drain(..) {
-            let result = match failed {
-                true => Err(StoreFault::of("writing a batch")("the batch failed")),
-                false => Ok(()),
-            };
             // A caller that has gone does not wait for the answer; the commit stands.
-            let _ = answer.send(result);
+            let _ = answer.send(Ok(()));
         }
-        if failed {
-            return;
+    }
+
+    /// What failed is known before anybody hears of it: whoever asks next is not told otherwise.
+    fn tell_failed(&self, batch: Vec<Queued>) {
+        self.failed.store(true, Ordering::Release);
+        self.stand.unknown();
+        for Queued { answer, .. } in batch {
+            // A caller that has gone learns it when it asks again.
+            let _ = answer.send(Err(StoreFault::of("writing a batch")("the batch failed")));
         }
     }
 }
