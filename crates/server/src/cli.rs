@@ -140,11 +140,6 @@ impl ConfigArgs {
         Config::check(self.layers()?.read()?)
     }
 
-    /// The same for a service with real PINs, with what to be warned of.
-    fn load_for_service(&self) -> Result<(Config, Vec<Caution>), ConfigError> {
-        Config::check_for_service(self.layers()?.read()?)
-    }
-
     /// All layers, one upon the other.
     fn layers(&self) -> Result<Layers, ConfigError> {
         let mut layers = Layers::defaults()?;
@@ -237,7 +232,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn check_config(args: &ConfigArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (config, cautions) = args.load_for_service()?;
+    let (config, cautions) = Config::check_for_service(args.layers()?.read()?)?;
     match output {
         Output::Text => {
             print(&format!("{config:#?}\n"))?;

@@ -633,7 +633,7 @@ mod tests {
     #[test]
     fn variables_name_a_section_and_a_key() {
         let set = |name: &str, value: &str| {
-            let variables = [(name.to_owned(), value.to_owned())].into_iter();
+            let variables = [(name.to_owned(), value.into())].into_iter();
             let layers = Layers::defaults().unwrap().environment(variables);
             layers.map_err(ConfigError::from).and_then(|layers| Config::check(layers.read()?))
         };

@@ -58,14 +58,12 @@ pub fn variable(name: &str) -> Option<Zeroizing<String>> {
     taken.cloned().or_else(|| std::env::var(name).ok().map(Zeroizing::new))
 }
 
-/// All variables, as far as they are text; nothing of ours is anything else.
-pub fn variables() -> impl Iterator<Item = (String, String)> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
+/// All variables whose names are text; none of ours has another name.
+pub fn variables() -> impl Iterator<Item = (String, OsString)> {
+    let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
     let taken = TAKEN.get().into_iter().flatten();
-    let taken = taken.map(|(name, value)| (name.clone(), String::clone(value)));
-    std::env::vars_os().filter_map(text).chain(taken)
+    let taken = taken.map(|(name, value)| (name.clone(), String::clone(value).into()));
+    std::env::vars_os().filter_map(named).chain(taken)
 }
 
 /// Goes on as a program without these variables, if any of them is set. Comes back only when none

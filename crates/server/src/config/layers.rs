@@ -1,6 +1,7 @@
 //! The layers of the configuration: the later one wins, key by key.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -39,6 +40,9 @@ pub enum LayerError {
     /// A variable names no setting.
     #[error("the variable {0} names no setting: KUNJI_SECTION__KEY")]
     Variable(String),
+    /// A variable's value is not UTF-8.
+    #[error("the value of the variable {0} is not valid UTF-8")]
+    NotText(String),
 }
 
 /// The one setting that is a secret and can be a variable.
@@ -77,10 +81,10 @@ impl Layers {
     /// some for a service of our name, as `KUNJI_SERVICE_HOST`.
     ///
     /// # Errors
-    /// `LayerError` when one of ours names no section.
+    /// `LayerError` when one of ours names no section, or its value is not UTF-8.
     pub fn environment(
         mut self,
-        variables: impl Iterator<Item = (String, String)>,
+        variables: impl Iterator<Item = (String, OsString)>,
     ) -> Result<Self, LayerError> {
         for (name, value) in variables {
             let Some(setting) = name.strip_prefix("KUNJI_") else { continue };
@@ -90,7 +94,8 @@ impl Layers {
             let parts = setting.split_once("__");
             let parts = parts.map(|(section, key)| (section.to_lowercase(), key.to_lowercase()));
             let parts = parts.filter(|(section, _)| self.merged.contains_key(section));
-            let (section, key) = parts.ok_or(LayerError::Variable(name))?;
+            let Some((section, key)) = parts else { return Err(LayerError::Variable(name)) };
+            let value = value.into_string().map_err(|_| LayerError::NotText(name))?;
             self = self.set(&section, &key, scalar(&value));
         }
         Ok(self)
