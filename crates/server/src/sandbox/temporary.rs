@@ -17,8 +17,8 @@ use tempfile::{NamedTempFile, TempDir};
 
 const PREFIX: &str = "kunji-sandbox-";
 const LOCK: &str = "lock";
-/// Directories of sandboxes that one start looks at.
-const LOOKS_MAX: usize = 256;
+/// Directories of dead sandboxes that one start removes.
+const SWEPT_MAX: usize = 256;
 
 /// A directory that is ours, and gone when this ends.
 #[derive(Debug)]
@@ -45,10 +45,9 @@ impl Temporary {
             entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX))
         };
         let others = fs::read_dir(place).into_iter().flatten().flatten().filter(named);
-        for other in others.take(LOOKS_MAX) {
-            // Somebody else may clear it up at the same time.
-            let _ = sweep(&other.path(), user);
-        }
+        // Somebody else may clear one up at the same time.
+        let swept = others.filter(|other| sweep(&other.path(), user).is_ok_and(|is_gone| is_gone));
+        let _ = swept.take(SWEPT_MAX).count();
         Ok(Self { dir, _lock: lock })
     }
 
@@ -59,21 +58,20 @@ impl Temporary {
     }
 }
 
-/// Removes the directory of a sandbox of this user that is dead, and of no other.
-fn sweep(dir: &Path, user: u32) -> io::Result<()> {
+/// Removes the directory of a sandbox of this user that is dead, and of no other; says whether it did.
+fn sweep(dir: &Path, user: u32) -> io::Result<bool> {
     let facts = dir.symlink_metadata()?;
-    if !facts.is_dir() || facts.uid() != user || facts.mode() & 0o077 != 0 {
-        return Ok(());
-    }
+    let is_ours = facts.is_dir() && facts.uid() == user && facts.mode() & 0o077 == 0;
     let path = dir.join(LOCK);
-    if !path.symlink_metadata()?.is_file() {
-        return Ok(());
+    if !is_ours || !path.symlink_metadata()?.is_file() {
+        return Ok(false);
     }
     let lock = File::open(path)?;
-    if lock.try_lock().is_ok() {
-        fs::remove_dir_all(dir)?;
+    if lock.try_lock().is_err() {
+        return Ok(false);
     }
-    Ok(())
+    fs::remove_dir_all(dir)?;
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -109,6 +107,9 @@ mod tests {
         symlink(place.path().join("kunji-elsewhere"), place.path().join("kunji-sandbox-link"))
             .unwrap();
         fs::write(place.path().join("kunji-sandbox-file"), "").unwrap();
+        // However many there are that nobody may remove, the dead ones go.
+        let many = |number| place.path().join(format!("kunji-sandbox-many{number}"));
+        (0..SWEPT_MAX).for_each(|number| fs::create_dir(many(number)).unwrap());
         let living = Temporary::new_in(place.path()).unwrap();
         fs::write(living.path().join("keys.sealed"), "keys").unwrap();
         let second = Temporary::new_in(place.path()).unwrap();
@@ -116,6 +117,7 @@ mod tests {
         let (first, other) = (living.path().to_owned(), second.path().to_owned());
         drop((living, second));
         assert!(!first.exists() && !other.exists());
+        (0..SWEPT_MAX).for_each(|number| fs::remove_dir(many(number)).unwrap());
         let left =
             ["elsewhere", "sandbox-file", "sandbox-link", "sandbox-nolock", "sandbox-public"];
         assert_eq!(names(place.path()), left.map(|name| format!("kunji-{name}")));
