@@ -18,15 +18,18 @@ use crate::{boot, wall};
 /// How often the key file is looked at. A key that is asked for and not here is looked for at once.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs until `stopped` says so.
-pub async fn follow(app: App, mut stopped: watch::Receiver<bool>) {
+/// Runs until `stopped` says so. The versions of this moment count as those that the start noted:
+/// call it before anything can ask for newer ones.
+pub fn follow(app: App, mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> {
     let mut follower = Follower { noted: live(&app.issuer().vault), broken: false };
-    loop {
-        tokio::select! {
-            _ = stopped.changed() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+    async move {
+        loop {
+            tokio::select! {
+                _ = stopped.changed() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            follower.look(&app).await;
         }
-        follower.look(&app).await;
     }
 }
 

@@ -44,7 +44,7 @@ use crate::{environment, errands};
 /// The exit code of a server whose store has failed.
 const STORE_FAILED: u8 = 5;
 /// How often the store is asked whether it still takes commits.
-const STORE_LOOK_EVERY: Duration = Duration::from_millis(250);
+const STORE_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What `kunji sandbox` takes.
 #[derive(Debug, Args)]
@@ -128,10 +128,11 @@ pub(super) fn sandbox(args: &SandboxArgs, output: Output) -> anyhow::Result<Exit
 }
 
 pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let layers = args.config.layers()?;
     // Comes back when there is nothing to take out, or nothing could be.
-    let left = environment::hand_over(&args.config.layers()?.secret_variables());
+    let left = environment::hand_over(&layers.secret_variables());
     let refused = hardening::close_memory(Keys::Real);
-    let (config, cautions) = args.config.load_for_service()?;
+    let (config, cautions) = Config::check_for_service(layers.read()?)?;
     telemetry::start_logs(config.log.1, config.log.0);
     refused.say();
     if let Err(why) = left {
