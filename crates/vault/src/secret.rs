@@ -9,7 +9,7 @@ use thiserror::Error;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::digest::sha256;
-use crate::wash::leaving_nothing;
+use crate::wash::macs_leaving_nothing;
 
 /// The longest configured secret, in bytes.
 pub const SECRET_LEN_MAX: usize = 1024;
@@ -48,7 +48,7 @@ impl Secret {
 }
 
 fn digest_of(text: &str) -> [u8; 32] {
-    leaving_nothing(|| sha256(&[text.as_bytes()]))
+    macs_leaving_nothing(|| sha256(&[text.as_bytes()]))
 }
 
 impl fmt::Debug for Secret {

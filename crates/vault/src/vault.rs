@@ -24,7 +24,7 @@ use crate::pin::ClearPin;
 use crate::policy::{Policy, RECENT_MAX, Weakness};
 use crate::rsa::RsaScheme;
 use crate::verifier::Verifier;
-use crate::wash::leaving_nothing;
+use crate::wash::{leaving_nothing, macs_leaving_nothing};
 
 const FINGERPRINT_LABEL: &[u8] = b"kunji command fingerprint";
 const SECRET_LABEL: &[u8] = b"kunji secret mark";
@@ -72,11 +72,20 @@ impl Vault {
         pin: &ClearPin,
         verifier: &Verifier,
     ) -> Result<bool, VaultFault> {
+        macs_leaving_nothing(|| self.accepts(owner, pin, verifier))
+    }
+
+    fn accepts(
+        &self,
+        owner: &str,
+        pin: &ClearPin,
+        verifier: &Verifier,
+    ) -> Result<bool, VaultFault> {
         let keys = self
             .ring
             .version(verifier.key_version())
             .ok_or(VaultFault("find the key version of a verifier"))?;
-        Ok(leaving_nothing(|| verifier.accepts(&keys.pin, owner, pin)))
+        Ok(verifier.accepts(&keys.pin, owner, pin))
     }
 
     /// Judges a new PIN; gives its verifier, or the first rule it breaks.
@@ -95,15 +104,17 @@ impl Vault {
         if let Some(weakness) = policy.weakness(pin) {
             return Ok(Err(weakness));
         }
-        // All are compared, so the time does not tell which one matched.
-        let mut known = false;
-        for verifier in recent.iter().take(RECENT_MAX) {
-            known |= self.matches(owner, pin, verifier)?;
-        }
-        if known {
-            return Ok(Err(Weakness::Recent));
-        }
-        self.enroll(owner, pin).map(Ok)
+        macs_leaving_nothing(|| {
+            // All are compared, so the time does not tell which one matched.
+            let mut is_recent = false;
+            for verifier in recent.iter().take(RECENT_MAX) {
+                is_recent |= self.accepts(owner, pin, verifier)?;
+            }
+            if is_recent {
+                return Ok(Err(Weakness::Recent));
+            }
+            self.make_verifier(owner, pin).map(Ok)
+        })
     }
 
     /// Makes a verifier without judging the PIN: for seeds only.
@@ -111,11 +122,14 @@ impl Vault {
     /// # Errors
     /// When randomness fails.
     pub fn enroll(&self, owner: &str, pin: &ClearPin) -> Result<Verifier, VaultFault> {
+        macs_leaving_nothing(|| self.make_verifier(owner, pin))
+    }
+
+    fn make_verifier(&self, owner: &str, pin: &ClearPin) -> Result<Verifier, VaultFault> {
         let keys = self.ring.now();
         let making = keys.making();
         let salt = self.random()?;
-        let key = (making.version, &making.pin);
-        Ok(leaving_nothing(|| Verifier::make(key, salt, owner, pin)))
+        Ok(Verifier::make((making.version, &making.pin), salt, owner, pin))
     }
 
     /// Makes a one-time password of 6 digits and seals the message with it.
@@ -140,7 +154,10 @@ impl Vault {
         let otp = std::str::from_utf8(&*digits).map_err(|_| FAULT)?;
         let pin = ClearPin::parse(&*digits).ok_or(FAULT)?;
         let message = Outgoing { text: [before, otp, after].concat(), otp: Some(otp.to_owned()) };
-        Ok(IssuedOtp { verifier: self.enroll(owner, &pin)?, message: self.seal(aad, &message)? })
+        Ok(IssuedOtp {
+            verifier: self.make_verifier(owner, &pin)?,
+            message: self.seal(aad, &message)?,
+        })
     }
 
     /// Seals a message that holds no one-time password.

@@ -7,11 +7,20 @@ use std::hint::black_box;
 
 /// Deeper than any frames of ours and of the cryptographic library below one call.
 const DEPTH: usize = 16 * 1024;
+/// The same for hashes and MACs, which need little.
+const MAC_DEPTH: usize = 6 * 1024;
 
 /// Does the work and overwrites the part of the stack that it used.
 pub(crate) fn leaving_nothing<T>(work: impl FnOnce() -> T) -> T {
     let made = below(work);
-    wash();
+    wash::<DEPTH>();
+    made
+}
+
+/// The same for work that takes hashes and MACs of secrets and does nothing else with them.
+pub(crate) fn macs_leaving_nothing<T>(work: impl FnOnce() -> T) -> T {
+    let made = below(work);
+    wash::<MAC_DEPTH>();
     made
 }
 
@@ -22,6 +31,6 @@ fn below<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[inline(never)]
-fn wash() {
-    black_box(&mut [0_u8; DEPTH]);
+fn wash<const LEN: usize>() {
+    black_box(&mut [0_u8; LEN]);
 }
