@@ -1,6 +1,7 @@
 //! Answers the requests of one connection until either side ends it.
 
 use std::io;
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -47,7 +48,7 @@ impl Connection {
         let Self { router, peer, limits, activity } = self;
         let timeouts = Arc::new(Timeouts::new(&limits));
         let leftover = Arc::new(Leftover::default());
-        let stream = Stream { tcp, timeouts: Arc::clone(&timeouts), stalled: None };
+        let stream = Stream { tcp, timeouts: Arc::clone(&timeouts), stalled: None, blank: 0..0 };
         let requests = Requests {
             router,
             peer,
@@ -255,9 +256,24 @@ struct Stream {
     tcp: TcpStream,
     timeouts: Arc<Timeouts>,
     stalled: Option<Instant>,
+    /// The addresses of what was overwritten and not written to since.
+    blank: Range<usize>,
 }
 
 impl Stream {
+    /// Overwrites what may be read into: it is lent again and again, and what earlier requests left
+    /// in it may be secret.
+    fn overwrite(&mut self, buffer: &mut ReadBuf<'_>) {
+        let start = buffer.filled().as_ptr_range().end.addr();
+        let end = start.saturating_add(buffer.remaining());
+        if self.blank.start > start || self.blank.end < end {
+            let filled = buffer.filled().len();
+            buffer.initialized_mut().get_mut(filled..).unwrap_or_default().fill(0);
+            buffer.initialize_unfilled();
+            self.blank = start..end;
+        }
+    }
+
     fn sent(
         &mut self,
         cx: &mut Context<'_>,
@@ -279,10 +295,11 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        // It is lent again and again, and what earlier requests left in it may be secret.
-        buffer.initialize_unfilled().fill(0);
+        self.overwrite(buffer);
         let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
+        let read_len = buffer.filled().len().saturating_sub(before);
+        if read_len > 0 {
+            self.blank.start = self.blank.start.saturating_add(read_len);
             self.timeouts.heard();
         }
         read
