@@ -12,8 +12,10 @@
 //! disk; and for PostgreSQL what a specialist and what a beginner would write over the same tables.
 //!
 //! With `--scale` the sizes of the store are what differs: it is filled, opened, driven, stopped,
-//! killed, and opened again.
+//! killed, and opened again. With `--against` another build is driven by turns with this one.
 
+#[path = "load/against.rs"]
+mod against;
 #[path = "load/ceilings.rs"]
 mod ceilings;
 #[path = "load/client.rs"]
@@ -142,6 +144,10 @@ struct Options {
     /// Drive this build of kunji, as one with symbols in it.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// Compare with this build of kunji, by turns, in place of all else: with the most of the
+    /// connections.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Also sample the last run of each mode with perf, and draw a flame graph of the last one.
     #[arg(long, value_name = "FILE")]
     flame: Option<PathBuf>,
@@ -227,6 +233,10 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let database = options.engine.contains(&Engine::Postgres);
     let database = database.then(|| Cluster::start_with(&POSTGRES));
+    if let Some(other) = &options.against {
+        against::measure(&options, other, machine, (ground.path(), database.as_ref()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut report = Report::new(&options, machine);
     let ceilings = Ceilings::measure(&options, ground.path(), database.as_ref(), &mut report)?;
     for who in Who::all(&options) {
@@ -243,7 +253,9 @@ fn main() -> anyhow::Result<ExitCode> {
     report.finish(&ceilings, options.json.as_deref())?;
     if options.smoke {
         let machine = Machine::look(ground.path());
-        scale::measure(&options, &SMOKE_SIZES, machine, ground.path())?;
+        scale::measure(&options, &SMOKE_SIZES, machine.clone(), ground.path())?;
+        let place = (ground.path(), database.as_ref());
+        against::measure(&options, &options.binary(), machine, place)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -265,7 +277,7 @@ impl Subject<'_> {
     ) -> anyhow::Result<()> {
         let (who, mode) = (self.who, self.mode);
         let mut accounts = Accounts::new(ACCOUNTS);
-        let server = self.start(options, ground)?;
+        let server = self.start(options, ground, &options.binary())?;
         let sealer = traffic::Sealer::of(mode, &server.jwks()?)?;
         let connections = match (mode, who.is_ours()) {
             (Mode::Clear | Mode::Ecdh | Mode::Rsa, true) => options.connections.clone(),
@@ -298,12 +310,12 @@ impl Subject<'_> {
         Ok(())
     }
 
-    fn start(&self, options: &Options, ground: &Path) -> anyhow::Result<Server> {
+    fn start(&self, options: &Options, ground: &Path, binary: &Path) -> anyhow::Result<Server> {
         let core = options.server_core();
         let url = self.database.filter(|_| self.who.needs_database()).map(Cluster::fresh);
         let Some(part) = self.who.served() else {
             let name = format!("{}-{}", self.who.as_str(), self.mode.as_str());
-            let home = Home { dir: ground.join(name), url, core, binary: options.binary() };
+            let home = Home { dir: ground.join(name), url, core, binary: binary.to_owned() };
             // One more than runs meet.
             home.seed(ACCOUNTS + 1)?;
             return Server::start(&home);

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 /// What the figures were measured on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) cpu: String,

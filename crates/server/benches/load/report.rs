@@ -28,7 +28,7 @@ pub(crate) struct Row {
     pub(crate) p999_us: f64,
     max_us: f64,
     /// CPU time of the server, of the database and of the client for each answer.
-    server_us: f64,
+    pub(crate) server_us: f64,
     database_us: f64,
     client_us: f64,
     /// The part of all cores that these three used.
