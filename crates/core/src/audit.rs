@@ -280,6 +280,8 @@ pub struct EventError(#[source] postcard::Error);
 
 /// How many random bytes may stand behind an event.
 const ENTROPY_LEN: usize = 16;
+/// Room for nearly all events, in bytes.
+const EVENT_ROOM: usize = 512;
 
 impl Event {
     /// The bytes that go into the chain's hash and into the store.
@@ -287,7 +289,9 @@ impl Event {
     /// # Errors
     /// `EventError` when the event cannot be encoded.
     pub fn encode(&self) -> Result<Vec<u8>, EventError> {
-        postcard::to_extend(self, vec![EVENT_FORMAT_3]).map_err(EventError)
+        let mut bytes = Vec::with_capacity(EVENT_ROOM);
+        bytes.push(EVENT_FORMAT_3);
+        postcard::to_extend(self, bytes).map_err(EventError)
     }
 
     /// The same with the decision's entropy behind it, so that no other decision has these bytes.

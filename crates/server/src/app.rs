@@ -1,6 +1,7 @@
 //! What every handler works with: the issuer, the settings, the limits.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -214,10 +215,19 @@ impl App {
     ///
     /// # Errors
     /// `Fault` when something broke or took too long: the outcome is unknown.
-    pub async fn act<T: Send + 'static>(
+    pub fn act<T: Send + 'static>(
         &self,
         operation: &'static str,
         work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, Fault>> {
+        // It is large, and would be copied from one future to the next.
+        self.act_at_its_place(operation, Box::pin(work))
+    }
+
+    async fn act_at_its_place<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>,
     ) -> Result<T, Fault> {
         let operations = Arc::clone(&self.shared.operations);
         let permit = operations.try_acquire_owned().map_err(|_| Fault::Busy)?;

@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kunji_core::reason::Reason;
+use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -41,6 +42,15 @@ impl From<BodyError> for Reason {
             BodyError::Incomplete => Self::BodyIncomplete,
         }
     }
+}
+
+/// Writes a body of JSON. What replies are made of, texts, numbers and flags, can always be written.
+#[must_use]
+pub fn json(reply: &impl Serialize) -> Vec<u8> {
+    // Room for nearly all: a buffer that grows is copied and overwritten each time.
+    let mut body = Vec::with_capacity(1024);
+    // Only a map with other keys than texts is refused.
+    serde_json::to_writer(&mut body, reply).map_or_else(|_| Vec::new(), |()| body)
 }
 
 /// Where a body breaks that is no JSON; `None`: it is JSON, but another one.

@@ -7,7 +7,7 @@ use kunji_core::reason::Reason;
 use serde::Serialize;
 
 use crate::app::Unanswered;
-use crate::body::BodyError;
+use crate::body::{BodyError, json};
 use crate::limiter::RetryAfter;
 use crate::misread;
 use crate::telemetry::{ReplyCode, because};
@@ -138,7 +138,7 @@ impl Problem {
         let http = status.as_u16();
         let body = ProblemBody { kind: "about:blank", title, status: http, code, errors };
         // Text and a number: writing them to memory cannot fail.
-        (status, code, serde_json::to_vec(&body).unwrap_or_default())
+        (status, code, json(&body))
     }
 }
 

@@ -165,8 +165,12 @@ pub fn index_place(
     Rows::new(Arc::clone(vault)).index_key(found_by, id)
 }
 
+/// Room for nearly all rows and their seals: one that grows is copied and overwritten each time.
+const ROW_ROOM: usize = 1024;
+
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreFault> {
-    postcard::to_stdvec(value).map_err(StoreFault::of("encoding a row"))
+    postcard::to_extend(value, Vec::with_capacity(ROW_ROOM))
+        .map_err(StoreFault::of("encoding a row"))
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreFault> {

@@ -9,6 +9,7 @@ use kunji_core::refusal::Refusal;
 use kunji_core::time::Millis;
 use serde::Serialize;
 
+use crate::body::json;
 use crate::limiter::RetryAfter;
 use crate::problem::{PROBLEM_JSON, Problem};
 use crate::telemetry::ReplyCode;
@@ -83,9 +84,7 @@ fn refused(refusal: Refusal) -> Reply {
 
 fn said(verdict: &'static str, until: Option<Millis>) -> Reply {
     let reply = VerdictReply { verdict, until: until.map(wall::iso) };
-    // Text only: writing it to memory cannot fail.
-    let body = serde_json::to_vec(&reply).unwrap_or_default();
-    Reply { status: 200, code: verdict.to_owned(), body, nonce: [0; 16] }
+    Reply { status: 200, code: verdict.to_owned(), body: json(&reply), nonce: [0; 16] }
 }
 
 fn problem(problem: Problem) -> Reply {

@@ -20,6 +20,7 @@ use super::wire::{
     SetResetReply, SubHeader,
 };
 use crate::app::Unanswered;
+use crate::body::json;
 use crate::limiter::RetryAfter;
 use crate::telemetry::{ReplyCode, because};
 use crate::{result_code, wall};
@@ -210,9 +211,7 @@ impl From<RetryAfter> for Denied {
 }
 
 fn stored<T: Serialize>(status: u16, code: &str, body: &T) -> Reply {
-    // These types hold text and numbers only, so that writing them to memory cannot fail.
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    Reply { status, code: code.to_owned(), body, nonce: [0; 16] }
+    Reply { status, code: code.to_owned(), body: json(body), nonce: [0; 16] }
 }
 
 /// A reply on the wire.
@@ -308,7 +307,7 @@ impl<S: AsRef<str>> ChangeEcho<S> {
             timestamp: wall::iso(now),
             message: "UPI MPIN has been changed successfully",
         };
-        let data = STANDARD.encode(serde_json::to_vec(&data).unwrap_or_default());
+        let data = STANDARD.encode(json(&data));
         let reply = ChangeMpinReply {
             sub_header: ReplySubHeader {
                 response_uuid: Uuid::from_bytes(id).to_string(),

@@ -21,10 +21,11 @@ use kunji_vault::{OTP_LEN, PinLength};
 
 use super::auth::Identity;
 use super::handlers::{Answer, Ask};
-use super::reply::{Event, GivenUp, PinVoice, action_of, json};
+use super::reply::{Event, GivenUp, PinVoice, action_of};
 use super::request::BadMember;
 use super::wire::{CaptureNeeded, CaptureReply, Control, SERVICE};
 use crate::app::{App, Issuer};
+use crate::body::json;
 use crate::{result_code, wall};
 
 /// The event, and the code in our own figures, of a capture that was opened.

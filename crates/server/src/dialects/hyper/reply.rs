@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::action::{Action, SdkError};
 use super::auth::SESSION;
 use super::wire::{EventReply, NoPayload, PinResult, SERVICE};
+use crate::body::json;
 use crate::limiter::RetryAfter;
 use crate::result_code;
 use crate::telemetry::{ReplyCode, because};
@@ -134,11 +135,6 @@ impl IntoResponse for Event {
         response.extensions_mut().insert(ReplyCode(self.code));
         because(response, self.reason)
     }
-}
-
-/// Texts and numbers: writing them to memory cannot fail.
-pub(super) fn json(body: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).unwrap_or_default()
 }
 
 /// Why a capture ended without a decision.

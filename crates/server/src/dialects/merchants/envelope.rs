@@ -7,11 +7,11 @@ use axum::response::{IntoResponse, Response};
 use kunji_core::engine::{Answered, Fault, Workers as _};
 use kunji_core::receipt::Reply;
 use kunji_vault::{RsaScheme, Vault, VaultFault};
-use serde::Serialize;
 
 use super::integrity::Mode;
 use super::reply::{Failure, plain};
 use crate::app::App;
+use crate::body::json;
 use crate::telemetry::because;
 
 const X_RESPONSE_SIGNATURE: HeaderName = HeaderName::from_static("x-response-signature");
@@ -65,11 +65,6 @@ fn protect(vault: &Vault, mode: &Mode, body: Vec<u8>) -> Result<Protected, Vault
             Ok(Protected { body: json(&sealed), signature: None })
         }
     }
-}
-
-fn json(parts: &impl Serialize) -> Vec<u8> {
-    // Strings: writing them to memory cannot fail.
-    serde_json::to_vec(parts).unwrap_or_default()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::code::{ALL_CODES, Refused, ResponseCode};
 use super::request::{FetchAsk, NumberAsk, ValidityAsk};
 use super::wire::{AnswerReply, FetchReply, GatewayReply, HeldReply, NumberReply, ValidityReply};
+use crate::body::json;
 use crate::limiter::RetryAfter;
 use crate::mapper_code::{API_DUPLICATE, API_UNKNOWN, MapperCode, state_word};
 use crate::telemetry::{ReplyCode, because};
@@ -170,9 +171,7 @@ pub(super) fn plain(reply: Reply) -> Response {
 }
 
 fn kept(status: StatusCode, code: &str, body: &impl Serialize) -> Reply {
-    // Text and flags: writing them to memory cannot fail.
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    Reply { status: status.as_u16(), code: code.to_owned(), body, nonce: [0; 16] }
+    Reply { status: status.as_u16(), code: code.to_owned(), body: json(body), nonce: [0; 16] }
 }
 
 fn success<P: Serialize>(code: &str, payload: P, udf: Option<&str>) -> Reply {

@@ -19,6 +19,7 @@ use super::wire::{
     TokenBody,
 };
 use crate::app::App;
+use crate::body::json;
 use crate::config::PrepaidClient;
 use crate::limiter::RetryAfter;
 use crate::serials::Serial;
@@ -395,10 +396,8 @@ fn masked(card: &Card) -> String {
 }
 
 fn stored<T: Serialize>(status: StatusCode, code: Code, body: &T, stamp: &Stamp) -> Reply {
-    // These types hold text and numbers only, so that writing them to memory cannot fail.
-    let body = serde_json::to_vec(body).unwrap_or_default();
     let (status, code) = (status.as_u16(), code.as_str().to_owned());
-    Reply { status, code, body, nonce: stamp.entropy }
+    Reply { status, code, body: json(body), nonce: stamp.entropy }
 }
 
 /// A reply on the wire: in a token under the client's key.
