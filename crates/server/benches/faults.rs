@@ -8,7 +8,7 @@
 //! embedded store, or two over one PostgreSQL. A seed decides what they ask and which fault a
 //! round meets; instants vary with the machine. What was heard is compared with a sequential model
 //! (`model.rs`) in two ways: is there an order of the operations that explains it (`checker.rs`),
-//! and does the audit tell the same story (`chains.rs`)? Two bugs on purpose must be found.
+//! and does the audit tell the same story (`chains.rs`)? Three bugs on purpose must be found.
 
 #[path = "faults/answers.rs"]
 mod answers;
