@@ -232,7 +232,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn check_config(args: &ConfigArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (config, cautions) = Config::check_for_service(args.layers()?.read()?)?;
+    let (config, cautions) = Config::check_for_service(args.layers()?)?;
     match output {
         Output::Text => {
             print(&format!("{config:#?}\n"))?;

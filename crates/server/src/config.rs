@@ -295,7 +295,8 @@ impl Config {
     ///
     /// # Errors
     /// `ConfigError` names the setting and the problem, never the value.
-    pub fn check_for_service(file: ConfigFile) -> Result<(Self, Vec<Caution>), ConfigError> {
+    pub fn check_for_service(layers: Layers) -> Result<(Self, Vec<Caution>), ConfigError> {
+        let file = layers.read()?;
         let secrets = caution::Secrets::of(&file)?;
         let config = Self::check(file)?;
         let cautions = caution::examine(&config, &secrets)?;

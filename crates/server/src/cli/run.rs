@@ -132,7 +132,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     // Comes back when there is nothing to take out, or nothing could be.
     let left = environment::hand_over(&layers.secret_variables());
     let refused = hardening::close_memory(Keys::Real);
-    let (config, cautions) = Config::check_for_service(layers.read()?)?;
+    let (config, cautions) = Config::check_for_service(layers)?;
     telemetry::start_logs(config.log.1, config.log.0);
     refused.say();
     if let Err(why) = left {

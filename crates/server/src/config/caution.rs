@@ -206,8 +206,8 @@ mod tests {
     fn check(text: &str) -> Result<Vec<String>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let file = Layers::defaults().unwrap().file(file.path()).unwrap().read().unwrap();
-        let checked = Config::check_for_service(file).map_err(|error| error.to_string())?;
+        let layers = Layers::defaults().unwrap().file(file.path()).unwrap();
+        let checked = Config::check_for_service(layers).map_err(|error| error.to_string())?;
         let said = checked.1.iter().map(ToString::to_string);
         Ok(said.filter(|said| !said.starts_with("vault.unseal_file")).collect())
     }
