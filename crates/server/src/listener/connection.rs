@@ -297,9 +297,8 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         self.overwrite(buffer);
         let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
-        let read_len = buffer.filled().len().saturating_sub(before);
-        if read_len > 0 {
-            self.blank.start = self.blank.start.saturating_add(read_len);
+        if buffer.filled().len() > before {
+            self.blank.start = buffer.filled().as_ptr_range().end.addr();
             self.timeouts.heard();
         }
         read
@@ -334,5 +333,48 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn connected() -> (TcpStream, Stream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        let timeouts = Arc::new(Timeouts::new(&ListenerLimits::default()));
+        (client, Stream { tcp, timeouts, stalled: None, blank: 0..0 })
+    }
+
+    /// Reads into a part of the buffer, if there is something to read; says how much.
+    fn read(stream: &mut Stream, part: &mut [u8]) -> Option<usize> {
+        let mut buffer = ReadBuf::new(part);
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        let read = Pin::new(stream).poll_read(cx, &mut buffer).map(Result::unwrap);
+        read.is_ready().then(|| buffer.filled().len())
+    }
+
+    #[tokio::test]
+    async fn nothing_of_an_earlier_request_stays_in_what_may_be_read_into() {
+        let (mut client, mut stream) = connected().await;
+        let mut buffer = [b'x'; 64];
+        assert_eq!(read(&mut stream, &mut buffer), None);
+        assert_eq!(buffer, [0; 64], "an idle connection");
+        // Wherever in the buffer it is read to, and lent from next.
+        for (to, next) in [(0, 0), (8, 8), (8, 0), (16, 12)] {
+            client.write_all(b"pin=4821").await.unwrap();
+            stream.tcp.readable().await.unwrap();
+            assert_eq!(read(&mut stream, &mut buffer[to..]), Some(8));
+            assert_eq!(&buffer[to..to + 8], b"pin=4821");
+            assert_eq!(read(&mut stream, &mut buffer[to + 8..]), None);
+            assert_eq!(&buffer[to..to + 8], b"pin=4821", "what is not lent is left alone");
+            assert_eq!(read(&mut stream, &mut buffer[next..]), None);
+            assert_eq!(buffer, [0; 64], "read to {to}, lent from {next}");
+        }
     }
 }
