@@ -101,10 +101,10 @@ impl Vault {
         policy: &Policy,
         recent: &[Verifier],
     ) -> Result<Result<Verifier, Weakness>, VaultFault> {
-        if let Some(weakness) = policy.weakness(pin) {
-            return Ok(Err(weakness));
-        }
         macs_leaving_nothing(|| {
+            if let Some(weakness) = policy.weakness(pin) {
+                return Ok(Err(weakness));
+            }
             // All are compared, so the time does not tell which one matched.
             let mut is_recent = false;
             for verifier in recent.iter().take(RECENT_MAX) {

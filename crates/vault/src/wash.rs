@@ -17,7 +17,7 @@ pub(crate) fn leaving_nothing<T>(work: impl FnOnce() -> T) -> T {
     made
 }
 
-/// The same for work that takes hashes and MACs of secrets and does nothing else with them.
+/// The same for work that does no more with secrets than to look at them and to hash them.
 pub(crate) fn macs_leaving_nothing<T>(work: impl FnOnce() -> T) -> T {
     let made = below(work);
     wash::<MAC_DEPTH>();
