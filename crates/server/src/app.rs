@@ -1,7 +1,6 @@
 //! What every handler works with: the issuer, the settings, the limits.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -221,33 +220,28 @@ impl App {
         work: impl Future<Output = Result<T, Fault>> + Send + 'static,
     ) -> impl Future<Output = Result<T, Fault>> {
         // It is large, and would be copied from one future to the next.
-        self.act_at_its_place(operation, Box::pin(work))
-    }
-
-    async fn act_at_its_place<T: Send + 'static>(
-        &self,
-        operation: &'static str,
-        work: Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>,
-    ) -> Result<T, Fault> {
-        let operations = Arc::clone(&self.shared.operations);
-        let permit = operations.try_acquire_owned().map_err(|_| Fault::Busy)?;
-        let app = self.clone();
-        let work = tokio::spawn(async move {
-            let done = work.await;
-            drop(permit);
-            // There may be errands now.
-            app.shared.errands.send_modify(|count| *count = count.wrapping_add(1));
+        let work = Box::pin(work);
+        async move {
+            let operations = Arc::clone(&self.shared.operations);
+            let permit = operations.try_acquire_owned().map_err(|_| Fault::Busy)?;
+            let app = self.clone();
+            let work = tokio::spawn(async move {
+                let done = work.await;
+                drop(permit);
+                // There may be errands now.
+                app.shared.errands.send_modify(|count| *count = count.wrapping_add(1));
+                done
+            });
+            let done = match tokio::time::timeout(OPERATION_TIMEOUT, work).await {
+                Ok(Ok(done)) => done,
+                // It panicked, or it is late: in both cases nobody knows the outcome.
+                Ok(Err(_)) | Err(_) => Err(Fault::Busy),
+            };
+            if let Err(fault) = &done {
+                self.report(fault, operation);
+            }
             done
-        });
-        let done = match tokio::time::timeout(OPERATION_TIMEOUT, work).await {
-            Ok(Ok(done)) => done,
-            // It panicked, or it is late: in both cases nobody knows the outcome.
-            Ok(Err(_)) | Err(_) => Err(Fault::Busy),
-        };
-        if let Err(fault) = &done {
-            self.report(fault, operation);
         }
-        done
     }
 
     /// Changes whenever an operation has ended that may have left errands.

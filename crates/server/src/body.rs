@@ -1,4 +1,4 @@
-//! Reading a request's body: whole, bounded, and in time.
+//! Bodies: a request's is read whole, bounded and in time; a reply's is written as JSON.
 
 use std::fmt;
 use std::marker::PhantomData;
