@@ -223,12 +223,12 @@ async fn listen(
     let listener = bind(config.listen).await?;
     let base = format!("http://{}", reachable(listener.local_addr()?));
     app.listens_at(&base);
+    let following = tokio::spawn(keys::follow(app.clone(), stopped.clone()));
     let keeper = Keeper::start(app).await.context("no checkpoint of the audit can be written")?;
     let keeping = keeper.map(|keeper| tokio::spawn(keeper.run(stopped.clone())));
     let control = control::start(app, stopped.clone());
     let errands = tokio::spawn(errands::run(app.clone(), stopped.clone()));
     let telling = tokio::spawn(Deliverer::prepare(app)?.run(stopped.clone()));
-    let following = tokio::spawn(keys::follow(app.clone(), stopped.clone()));
     let open = metrics.connections();
     let mut listening = JoinSet::new();
     listening.spawn(listener::serve(listener, router, limits, stopped.clone(), open));
