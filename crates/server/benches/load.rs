@@ -294,14 +294,10 @@ impl Subject<'_> {
                     ready(&server, &sealer, &mut accounts, (count, options))?
                 }
             };
-            let before = (server.usage()?, self.database_cpu()?);
             let sampled = options.flame.as_deref().filter(|_| count == options.most());
             let sampling = sampled.map(|_| Sampling::of(server.process(), ground)).transpose()?;
-            let run = drive(server.address(), &lanes, &options.plan(options.duration()))?;
-            accounts.step(&run.done)?;
-            let used = server.usage()?.since(&before.0);
-            let database = self.database_cpu()?.saturating_sub(before.1);
-            report.add(Row::of((who, mode), &run, &used, database)?, ceilings);
+            let row = self.run(options, &server, (&lanes, &mut accounts))?;
+            report.add(row, ceilings);
             if let (Some(sampling), Some(path)) = (sampling, sampled) {
                 let title = format!("{}, {} connections", mode.as_str(), count);
                 sampling.draw(&title, path)?;
@@ -324,6 +320,21 @@ impl Subject<'_> {
         command.args(["--threads", &options.most().to_string(), "--url"]);
         command.arg(url.context("there is no database")?);
         Server::other(command)
+    }
+
+    /// Sends these requests to the server, and looks at what was used meanwhile.
+    fn run(
+        &self,
+        options: &Options,
+        server: &Server,
+        (lanes, accounts): (&[Lane], &mut Accounts),
+    ) -> anyhow::Result<Row> {
+        let before = (server.usage()?, self.database_cpu()?);
+        let run = drive(server.address(), lanes, &options.plan(options.duration()))?;
+        accounts.step(&run.done)?;
+        let used = server.usage()?.since(&before.0);
+        let database = self.database_cpu()?.saturating_sub(before.1);
+        Row::of((self.who, self.mode), &run, &used, database)
     }
 
     /// CPU time of the database's processes.

@@ -12,7 +12,7 @@ use crate::report::Row;
 use crate::server::Server;
 use crate::traffic::{Accounts, Sealer};
 use crate::who::Who;
-use crate::{ACCOUNTS, Mode, Options, Subject, client, ready};
+use crate::{ACCOUNTS, Mode, Options, Subject, ready};
 
 /// How often each build has its turn; an odd number has a median.
 const ROUNDS: usize = 15;
@@ -104,12 +104,7 @@ impl Driven {
     fn run(&mut self, options: &Options, subject: &Subject<'_>) -> anyhow::Result<Row> {
         let Self { server, sealer, accounts } = self;
         let lanes = ready(server, sealer, accounts, (options.most(), options))?;
-        let before = (server.usage()?, subject.database_cpu()?);
-        let run = client::drive(server.address(), &lanes, &options.plan(options.duration()))?;
-        accounts.step(&run.done)?;
-        let used = server.usage()?.since(&before.0);
-        let database = subject.database_cpu()?.saturating_sub(before.1);
-        Row::of((subject.who, subject.mode), &run, &used, database)
+        subject.run(options, server, (&lanes, accounts))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::report::{Row, count_of, table};
 use crate::server::{Home, Server};
 use crate::traffic::{Accounts, Sealer};
 use crate::who::Who;
-use crate::{Mode, Options, plots, ready};
+use crate::{Mode, Options, Subject, plots, ready};
 
 /// How long the server is under load before it is killed.
 const BEFORE_KILL: Duration = Duration::from_secs(2);
@@ -87,11 +87,8 @@ fn one(options: &Options, number: u64, ground: &Path) -> anyhow::Result<Size> {
     for mode in options.only.iter().filter(|mode| matches!(mode, Mode::Clear | Mode::Ecdh)) {
         let sealer = Sealer::of(*mode, &server.jwks()?)?;
         let lanes = ready(&server, &sealer, &mut accounts, (options.most(), options))?;
-        let before = server.usage()?;
-        let run = drive(server.address(), &lanes, &options.plan(options.duration()))?;
-        accounts.step(&run.done)?;
-        let used = server.usage()?.since(&before);
-        runs.push(Row::of((Who::Embedded, *mode), &run, &used, Duration::ZERO)?);
+        let subject = Subject { who: Who::Embedded, mode: *mode, database: None };
+        runs.push(subject.run(options, &server, (&lanes, &mut accounts))?);
     }
     server.stop()?;
     let (mut server, after_stop) = first_answer(&home, &mut accounts)?;
