@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use crate::digest::sha256;
@@ -22,9 +20,11 @@ pub(crate) struct ShieldedKey<const N: usize> {
 
 impl<const N: usize> ShieldedKey<N> {
     /// Hides a key; the caller wipes the original.
-    pub(crate) fn of(key: &[u8; N]) -> Result<Self, Unspecified> {
+    pub(crate) fn of(key: &[u8; N]) -> Result<Self, getrandom::Error> {
         let mut shield = Box::new([0; SHIELD_LEN]);
-        rand::fill(shield.as_mut_slice())?;
+        // Of the system: a shield is made at each start, and the cryptographic library takes 40 ms to
+        // seed its own source.
+        getrandom::fill(shield.as_mut_slice())?;
         let hidden = *crossed(&shield, key);
         Ok(Self { shield, hidden })
     }
