@@ -99,6 +99,17 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
+    /// The body as text, with what the token holds in its place: of the token itself, any letters
+    /// may be by chance.
+    pub(crate) fn opened(&self) -> String {
+        let text = self.text();
+        let body = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        let held = body["token"]
+            .as_str()
+            .and_then(|token| Some((token, token_key().open_text(token).ok()?)));
+        held.map_or_else(|| text.clone(), |(token, held)| text.replacen(token, &held, 1))
+    }
+
     /// The body, and what its members hold in tokens of the sandbox's client or in base64.
     fn spoken(&self) -> Vec<String> {
         let Ok(body) = serde_json::from_slice::<Value>(&self.body) else { return Vec::new() };
